@@ -34,11 +34,14 @@ class Recipe:
             folder of known weights.
         width: MobileNetV2's width multiplier.
         decoder_widths: Channels of the decoder's stages.
+        light_expansion: Of the encoder's light branches; see `AdaptiveUNet`.
+        configurations: Name to vector, lightest first; the six presets if empty.
         augmentation: Arguments of `kit.data.Augmentation`.
         warm_up: Share of the steps that trains the heaviest tier alone.
         draw_weights: Relative frequency of each configuration afterwards; uniform if empty.
         distillation: Weight of the in-place distillation.
-        recalibration_batches: Batches from which the BatchNorm statistics are estimated at the end.
+        recalibration_batches: Batches from which the BatchNorm statistics are estimated at the end;
+            0 leaves the moving averages of training.
         data_options: Arguments of the data set.
     """
 
@@ -56,6 +59,8 @@ class Recipe:
     encoder_weights: str | None = None
     width: float = 1.0
     decoder_widths: tuple[int, ...] = (192, 96, 48, 32)
+    light_expansion: int | None = None
+    configurations: dict[str, str] = field(default_factory=dict)
     augmentation: dict[str, Any] = field(default_factory=dict)
     warm_up: float = 0.3
     draw_weights: dict[str, float] = field(default_factory=dict)
@@ -66,7 +71,7 @@ class Recipe:
     def __post_init__(self) -> None:
         for key in ("image_size", "crop_size", "decoder_widths"):
             object.__setattr__(self, key, tuple(getattr(self, key)))
-        for key, least in (("epochs", 1), ("batch_size", 1), ("recalibration_batches", 1)):
+        for key, least in (("epochs", 1), ("batch_size", 1), ("recalibration_batches", 0)):
             if getattr(self, key) < least:
                 raise InputError(
                     f"recipe {self.name!r}: `{key}` must be at least {least}; "

@@ -143,8 +143,8 @@ def train(
         callbacks=[_Record(checkpoint, batches, recipe.epochs), checkpoint],
     )
     # On what training saw: whole images have other statistics than augmented crops.
-    count = min(recipe.recalibration_batches, len(batches))
-    network.recalibrate([batches[index] for index in range(count)])
+    if count := min(recipe.recalibration_batches, len(batches)):
+        network.recalibrate([batches[index] for index in range(count)])
     network = network.resized(recipe.image_size)
     _save(network, out, identity, checkpoint.history)
     checkpoint.remove()
@@ -162,7 +162,9 @@ def _network(recipe: Recipe, dataset: Dataset, seed: int) -> AdaptiveUNet:
         encoder_weights=weights,
         width=recipe.width,
         decoder_widths=recipe.decoder_widths,
+        light_expansion=recipe.light_expansion,
         adaptive=recipe.adaptive,
+        configurations=recipe.configurations if recipe.adaptive else None,
         training_record={
             "recipe": recipe.name,
             "seed": seed,

@@ -12,6 +12,7 @@ from mobile_export.experiments.settings import Settings
 
 EXPERIMENTS: dict[str, str] = {
     "pta_camvid": "U-Net+PTA (arXiv 2301.06358) against the plain U-Net on CamVid",
+    "pta_study": "how U-Net+PTA is best trained on CamVid, one factor at a time",
 }
 """Name of an experiment, which is that of its module -> what it shows."""
 
