@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from kit.data import Dataset, open_dataset
 from kit.errors import InputError
 from kit.training import Recipe, trainer
 
@@ -111,3 +112,40 @@ def test_missing_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_diverging_training_stops_with_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="`learning_rate` must let training converge"):
         trainer.train(replace(RECIPE, learning_rate=1e30, epochs=2), tmp_path / "out")
+
+
+def test_recipe_names_its_own_configurations_and_light_branches(tmp_path: Path) -> None:
+    own = {"thin": "l" * 19 + "s", "full": "h" * 20}
+    recipe = replace(
+        RECIPE,
+        epochs=1,
+        configurations=own,
+        draw_weights={"thin": 1.0},
+        light_expansion=3,
+        recalibration_batches=0,
+    )
+    network = trainer.train(recipe, tmp_path / "own").network
+    assert dict(network.configurations) == own
+    # Expansion 3 instead of 6 leaves less to compute; without it no strided block may be light.
+    assert network.profile("thin").macs < network.profile("full").macs
+    plain = replace(recipe, adaptive=False, draw_weights={})
+    assert list(trainer._network(plain, _dataset(plain), 0).configurations) == ["plain"]
+
+
+def test_moving_averages_stay_without_recalibration(
+    finished: tuple[trainer.TrainingResult, Path], tmp_path: Path
+) -> None:
+    recipe = replace(RECIPE, recalibration_batches=0)
+    moving = trainer.train(recipe, tmp_path / "moving").network
+    exact = finished[0].network
+    differ = {
+        a.path.rpartition("/")[2].split("_path")[0]
+        for a, b in zip(moving.weights, exact.weights, strict=True)
+        if not np.allclose(a, b, rtol=1e-3, atol=1e-4)
+    }
+    assert differ
+    assert all("mean" in name or "variance" in name for name in differ)
+
+
+def _dataset(recipe: Recipe) -> Dataset:
+    return open_dataset(recipe.data, "train", **recipe.data_options)
