@@ -4,7 +4,7 @@ The rule everywhere: rows are true classes, columns predicted ones; a class that
 nor the predictions hold is left out of a mean; one matrix is summed over the whole data set.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -96,6 +96,8 @@ class ConfusionMatrix:
 class _ConfusionMetric(keras.metrics.Metric):
     """A Keras metric with a confusion matrix for its state."""
 
+    _default_name: ClassVar[str]
+
     def __init__(
         self,
         num_classes: int,
@@ -105,7 +107,7 @@ class _ConfusionMetric(keras.metrics.Metric):
     ) -> None:
         if num_classes < 1:
             raise InputError(f"`num_classes` must be 1 or more; got {num_classes}")
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(name=name or self._default_name, dtype=dtype)
         self.num_classes = num_classes
         self.ignore_class = ignore_class
         self.counts = self.add_variable(
@@ -172,14 +174,7 @@ class MeanIoU(_ConfusionMetric):
         dtype: Keras dtype of the result.
     """
 
-    def __init__(
-        self,
-        num_classes: int,
-        ignore_class: int = VOID,
-        name: str | None = "mean_iou",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(num_classes, ignore_class, name, dtype)
+    _default_name = "mean_iou"
 
     def result(self) -> Any:
         hits, sums = self._hits_and_sums()
@@ -197,14 +192,7 @@ class MeanDice(_ConfusionMetric):
         dtype: Keras dtype of the result.
     """
 
-    def __init__(
-        self,
-        num_classes: int,
-        ignore_class: int = VOID,
-        name: str | None = "mean_dice",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(num_classes, ignore_class, name, dtype)
+    _default_name = "mean_dice"
 
     def result(self) -> Any:
         hits, sums = self._hits_and_sums()

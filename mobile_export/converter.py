@@ -1,8 +1,6 @@
 """From frozen tiers to one `.tflite`, in 8-bit integers or, to compare with, in float32."""
 
 import logging
-import os
-import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
@@ -16,6 +14,7 @@ from mobile_export.bias_correction import corrected
 from mobile_export.calibration import record, with_ranges
 from mobile_export.packing import pack
 from mobile_export.runtime.image_io import resized
+from mobile_export.runtime.standard_error import diverted
 from mobile_export.signatures import FrozenTier, save
 
 
@@ -99,16 +98,10 @@ def _saved_model(tiers: Sequence[FrozenTier]) -> Iterator[tf.lite.TFLiteConverte
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps what TensorFlow says off standard error, and quotes its end if it fails.
-
-    Its C++ part writes to the file descriptor, so that is what is diverted.
-    """
+    """Keeps what TensorFlow says off standard error, and quotes its end if it fails."""
     logger = tf.get_logger()
     level = logger.level
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as log, warnings.catch_warnings():
-        kept = os.dup(2)
-        os.dup2(log.fileno(), 2)
+    with diverted(), warnings.catch_warnings():
         logger.setLevel(logging.ERROR)
         warnings.simplefilter("ignore")
         try:
@@ -118,7 +111,4 @@ def _quiet() -> Iterator[None]:
             reason = lines[0].strip() if lines else str(error)
             raise ConversionError(f"the converter refused the network: {reason}") from error
         finally:
-            sys.stderr.flush()
-            os.dup2(kept, 2)
-            os.close(kept)
             logger.setLevel(level)

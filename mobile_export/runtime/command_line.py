@@ -9,6 +9,8 @@ from importlib.metadata import EntryPoint, entry_points
 
 import click
 
+from mobile_export.runtime.standard_error import diverted
+
 _EXTRAS = {
     "h5py": "train",
     "jax": "jax",
@@ -31,7 +33,7 @@ class _Verbs(click.Group):
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         verb = _verbs().get(name)
-        return None if verb is None else verb.load()
+        return None if verb is None else _load(verb)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         rows = []
@@ -93,6 +95,21 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _verbs() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group="tierseg.commands")}
+
+
+def _load(verb: EntryPoint) -> click.Command:
+    """Imports a verb; shows what TensorFlow logs on its way in only if that fails."""
+    said = b""
+    try:
+        with diverted() as log:
+            try:
+                return verb.load()
+            except BaseException:
+                log.seek(0)
+                said = log.read()
+                raise
+    finally:
+        click.echo(said, nl=False, err=True)
 
 
 def _needs(error: ImportError) -> str | None:

@@ -2,6 +2,7 @@
 
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -166,3 +167,18 @@ def test_a_verb_is_imported_only_when_asked_for(
     monkeypatch.setattr(EntryPoint, "load", lambda point: loaded.append(point.name) or load(point))
     assert main(["greet"]) == 0
     assert set(loaded) == {"greet"}
+
+
+def test_what_a_library_logs_while_a_verb_is_imported_is_shown_only_if_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code = "import os, click\nos.write(2, b'native log')\n{}\n@click.command()\ndef verb(): pass\n"
+    (tmp_path / "talks.py").write_text(code.format(""))
+    (tmp_path / "fails.py").write_text(code.format("import tensorflow.nowhere"))
+    monkeypatch.syspath_prepend(tmp_path)
+    points = [EntryPoint(name, f"{name}:verb", "tierseg.commands") for name in ("talks", "fails")]
+    monkeypatch.setattr(command_line, "entry_points", lambda group: points)
+    assert main(["talks"]) == 0
+    assert capfd.readouterr().err == ""
+    assert main(["fails"]) == 2
+    assert "native log" in capfd.readouterr().err
