@@ -23,6 +23,13 @@ _FILE = click.Path(path_type=Path)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 _DATA_HELP = "Data set: camvid, street_scenes or a folder."
 _SPLITS = click.Choice(["train", "val", "test"])
+_MIN_AGREEMENT = click.option(
+    "--min-agreement",
+    default=0.9,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of pixels on which each tier must agree with Keras.",
+)
 
 
 @click.command()
@@ -91,13 +98,7 @@ def evaluate(
 )
 @click.option("--name", help="Name of the model; that of the file if not given.")
 @click.option("--version", default="1", show_default=True, help="Version of the model.")
-@click.option(
-    "--min-agreement",
-    default=0.9,
-    show_default=True,
-    type=click.FloatRange(0, 1),
-    help="Share of pixels on which each tier must agree with Keras.",
-)
+@_MIN_AGREEMENT
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; the cores if not given.")
 @_JSON
 def export(
@@ -168,13 +169,7 @@ def export(
     type=click.IntRange(min=1),
     help="Images to run, evenly spread over the split.",
 )
-@click.option(
-    "--min-agreement",
-    default=0.9,
-    show_default=True,
-    type=click.FloatRange(0, 1),
-    help="Share of pixels on which each tier must agree with Keras.",
-)
+@_MIN_AGREEMENT
 @_JSON
 def verify(
     bundle: Path,

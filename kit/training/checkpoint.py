@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
+import numpy as np
+from keras import ops
 
 from kit.errors import InputError
 
@@ -45,7 +50,7 @@ class Checkpoint(keras.callbacks.Callback):
         return (self.folder / _STATE).is_file()
 
     def restore(self, network: keras.Model) -> None:
-        """Load the checkpoint into a compiled network.
+        """Load the checkpoint into a network that was compiled with a built optimizer.
 
         Raises:
             InputError: if it belongs to another recipe or seed, or is damaged.
@@ -68,13 +73,25 @@ class Checkpoint(keras.callbacks.Callback):
                 f"{path} must be a checkpoint of the same recipe and seed; it differs in "
                 f"{', '.join(different)} (train without --resume, or into another folder)"
             )
-        network.load_weights(self.folder / weights)
+        variables = _variables(network)
+        try:
+            with (self.folder / weights).open("rb") as stored, np.load(stored) as file:
+                arrays = [file[name] for name in file.files]
+        except (OSError, ValueError, BadZipFile) as error:
+            raise InputError(
+                f"{self.folder / weights} must be the weights of {path}; received: {error}"
+            ) from error
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
         self.history = history
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Write the checkpoint; `history` must hold this epoch's record already."""
-        weights = self.folder / f"checkpoint_{epoch + 1}.weights.h5"
-        self.model.save_weights(weights)
+        weights = self.folder / f"checkpoint_{epoch + 1}.npz"
+        arrays = (ops.convert_to_numpy(variable) for variable in _variables(self.model))
+        # Not as HDF5: that library loses the process when the disk is full.
+        with replacing(weights) as partial:
+            np.savez(partial, *arrays)
         state = {"identity": self.identity, "weights": weights.name, "history": self.history}
         write_text(self.folder / _STATE, json.dumps(state))
         self._remove_weights(keep=weights)
@@ -85,16 +102,36 @@ class Checkpoint(keras.callbacks.Callback):
         self._remove_weights(keep=None)
 
     def _remove_weights(self, keep: Path | None) -> None:
-        for path in self.folder.glob("checkpoint_*.weights.h5"):
+        for path in self.folder.glob("checkpoint_*.npz"):
             if path != keep:
                 path.unlink()
 
 
+def _variables(network: keras.Model) -> list[Any]:
+    """All that a step of a compiled network changes, metrics aside."""
+    metrics = {id(variable) for variable in network.metrics_variables}
+    own = [variable for variable in network.variables if id(variable) not in metrics]
+    return [*own, *network.optimizer.variables]
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file beside and rename it, so that no reader sees half of it."""
-    partial = path.with_name(f"{path.name}.partial")
-    try:
+    with replacing(path) as partial:
         partial.write_text(text)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a name beside `path`, of the same suffix; what was written there becomes `path`.
+
+    Raises:
+        OSError: the file cannot be written; it names `path`.
+    """
+    partial = path.with_name(f"partial_{path.name}")
+    try:
+        yield partial
         partial.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         partial.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from kit.losses import CrossEntropyDice
 from kit.metrics import median_frequency_weights
 from kit.networks.adaptive_network import AdaptiveNetwork
 from kit.networks.adaptive_unet import AdaptiveUNet
-from kit.training.checkpoint import Checkpoint, write_text
+from kit.training.checkpoint import Checkpoint, replacing, write_text
 from kit.training.pta_sampling import PTASampling
 from kit.training.recipe import Recipe
 
@@ -213,12 +213,8 @@ def _compile(
 def _save(
     network: AdaptiveNetwork, out: Path, identity: dict[str, Any], history: list[dict[str, Any]]
 ) -> None:
-    partial = out / "partial.keras"
-    try:
+    with replacing(out / NETWORK) as partial:
         network.save(partial)
-        partial.replace(out / NETWORK)
-    finally:
-        partial.unlink(missing_ok=True)
     content = {"identity": identity, "epochs": history, "versions": {"keras": keras.__version__}}
     write_text(out / HISTORY, json.dumps(content, indent=1))
 

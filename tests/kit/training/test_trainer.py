@@ -1,6 +1,8 @@
 """A whole run: what it writes, and that a kill costs nothing."""
 
+import errno
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from kit.data import Dataset, open_dataset
 from kit.errors import InputError
-from kit.training import Recipe, trainer
+from kit.training import Checkpoint, Recipe, trainer
 
 RECIPE = Recipe(
     name="tiny",
@@ -91,6 +93,43 @@ def test_resumed_after_a_kill_equals_uninterrupted(
     assert [epoch["loss"] for epoch in resumed.history] == pytest.approx(
         [epoch["loss"] for epoch in result.history], rel=1e-4
     )
+
+
+@pytest.mark.parametrize("name", ["checkpoint_1.npz", "checkpoint.json", "network.keras"])
+def test_disk_full_leaves_nothing_half_written(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.replace
+
+    def fill(self: Path, target: Path) -> Path:
+        if target.name == name:
+            assert self.exists()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", fill)
+    with pytest.raises(OSError, match=f"No space left on device: .*{name}"):
+        trainer.train(replace(RECIPE, epochs=1), tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert name not in left
+    assert not [path for path in left if path.startswith("partial")]
+    if name == "network.keras":  # what was trained is not lost
+        monkeypatch.undo()
+        assert trainer.train(replace(RECIPE, epochs=1), tmp_path, resume=True).path.is_file()
+
+
+def test_damaged_checkpoint_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = Checkpoint(tmp_path, {})
+    (tmp_path / "checkpoint.json").write_text(
+        '{"identity": {}, "weights": "checkpoint_1.npz", "history": []}'
+    )
+    network = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
+    network.compile("adamw", "mse")
+    for content in (None, b"PK\x03\x04 cut"):
+        if content is not None:
+            (tmp_path / "checkpoint_1.npz").write_bytes(content)
+        with pytest.raises(InputError, match=r"checkpoint_1\.npz must be the weights of"):
+            checkpoint.restore(network)
 
 
 def test_finished_run_is_used_again_but_not_for_another_recipe(
