@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -309,7 +310,10 @@ class AdaptiveNetwork(keras.Model):
         teacher = self.schedule.teacher
         active = self._graphs.active
         if active and self.schedule.distillation and teacher is not None and teacher not in active:
-            target = ops.stop_gradient(ops.log_softmax(self.tier(teacher)(x, training=False)))
+            # By the batch's own statistics: the averages of a tier that is drawn in one step of
+            # six trail behind weights that move in all of them. The averages stay as they are.
+            with _momentum(self.tier(teacher), 1.0) as model:
+                target = ops.stop_gradient(ops.log_softmax(model(x, training=True)))
             for prediction in predictions:
                 loss += self.schedule.distillation * _divergence(target, prediction)
         return loss
@@ -342,18 +346,10 @@ class AdaptiveNetwork(keras.Model):
                 f"received: {type(batches).__name__}"
             )
         for tier in chosen:
-            model = self.tier(tier)
-            norms = [n for n in model.layers if isinstance(n, PathBatchNormalization)]
-            momenta = [norm.momentum for norm in norms]
-            try:
-                for index, batch in enumerate(batches):
-                    for norm in norms:
-                        norm.momentum = index / (index + 1)
-                    images = batch[0] if isinstance(batch, tuple) else batch
+            for index, batch in enumerate(batches):
+                images = batch[0] if isinstance(batch, tuple) else batch
+                with _momentum(self.tier(tier), index / (index + 1)) as model:
                     model(ops.convert_to_tensor(images, "float32"), training=True)
-            finally:
-                for norm, momentum in zip(norms, momenta, strict=True):
-                    norm.momentum = momentum
 
     # === Config ===
 
@@ -379,6 +375,20 @@ class AdaptiveNetwork(keras.Model):
 
 def _compiles_convolutions_well() -> bool:
     return keras.backend.backend() != "tensorflow" or bool(keras.distribution.list_devices("gpu"))
+
+
+@contextmanager
+def _momentum(model: keras.Model, momentum: float) -> Iterator[keras.Model]:
+    """The model, its moving statistics with another momentum: 1 holds them, 0 replaces them."""
+    norms = [layer for layer in model.layers if isinstance(layer, PathBatchNormalization)]
+    before = [norm.momentum for norm in norms]
+    try:
+        for norm in norms:
+            norm.momentum = momentum
+        yield model
+    finally:
+        for norm, original in zip(norms, before, strict=True):
+            norm.momentum = original
 
 
 def _divergence(target: Any, logits: Any) -> Any:
