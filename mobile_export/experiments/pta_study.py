@@ -38,7 +38,7 @@ class Variant:
     """One recipe of the study.
 
     Args:
-        factor: what is varied.
+        factor: what is varied; nothing in `base` and `plain`.
         changes: fields that differ from the base recipe.
     """
 
@@ -54,14 +54,16 @@ _SLIM = {**ADAPTIVE_UNET, "light": "l" * 16 + ADAPTIVE_UNET["light"][16:]}
 
 VARIANTS: Mapping[str, Variant] = {
     PLAIN: Variant("", {"adaptive": False}),
-    BASE: Variant("", {"warm_up": 0.3, "distillation": 1.0}),
-    "no warm start": Variant("warm start", {"warm_up": 0.0}),
+    BASE: Variant("", {"warm_up": 0.3, "distillation": 0.0}),
+    "distillation": Variant("distillation", {"distillation": 1.0}),
     "warm start 0.6": Variant("warm start", {"warm_up": 0.6}),
-    "no distillation": Variant("distillation", {"distillation": 0.0}),
+    "no warm start": Variant("warm start", {"warm_up": 0.0}),
     "heavy 3x": Variant("draws", {"draw_weights": {**_DRAWS, "heavy": 3.0}}),
     "light 3x": Variant("draws", {"draw_weights": {**_DRAWS, "light": 3.0}}),
     "slim strided blocks": Variant("light branch", {"light_expansion": 3, "configurations": _SLIM}),
-    "moving averages": Variant("BatchNorm", {"recalibration_batches": 0}),
+    "warm start 0.6 with distillation": Variant(
+        "warm start and distillation", {"warm_up": 0.6, "distillation": 1.0}
+    ),
 }
 
 
