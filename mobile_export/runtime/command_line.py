@@ -75,6 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo("Interrupted.", err=True)
         return 130
     except ImportError as error:
+        if _interrupted(error):
+            click.echo("Interrupted.", err=True)
+            return 130
         needs = _needs(error)
         if needs is None:
             raise
@@ -110,6 +113,15 @@ def _load(verb: EntryPoint) -> click.Command:
                 raise
     finally:
         click.echo(said, nl=False, err=True)
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error: modules in C turn it into an ImportError."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _needs(error: ImportError) -> str | None:

@@ -182,3 +182,17 @@ def test_what_a_library_logs_while_a_verb_is_imported_is_shown_only_if_that_fail
     assert capfd.readouterr().err == ""
     assert main(["fails"]) == 2
     assert "native log" in capfd.readouterr().err
+
+
+def test_ctrl_c_in_the_midst_of_an_import_is_an_interrupt(
+    offer: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def action() -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise ImportError("initialization failed") from error
+
+    offer(train=_verb(action))
+    assert main(["train"]) == 130
+    assert capsys.readouterr().err == "Interrupted.\n"
