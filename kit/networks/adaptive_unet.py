@@ -62,7 +62,7 @@ class AdaptiveUNet(AdaptiveNetwork):
         image_size: tuple[int, int],
         encoder_weights: str | Path | None = None,
         width: float = 1.0,
-        decoder_widths: Sequence[int] = (192, 96, 48, 32),
+        decoder_widths: Sequence[int] = (192, 96, 48, 48),
         light_expansion: int | None = None,
         adaptive: bool = True,
         configurations: Mapping[str, str] | None = None,

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _HEAVY = "h" * 16
-_LEAN = "hl" + "hll" + "hlll" + "hll" + "hll" + "h"
+# Blocks with a shortcut, of which the light branch is that shortcut alone, left out in every group.
+_LEAN = "hl" + "hhl" + "hlll" + "hhl" + "hhl" + "h"
 
 ADAPTIVE_UNET: Mapping[str, str] = {
     "light": _LEAN + "llls",
     "quick": _HEAVY + "llls",
     "medium": _HEAVY + "llll",
-    "balanced": _HEAVY + "hhll",
-    "strong": _HEAVY + "hhhh",
+    "balanced": _HEAVY + "bbll",
+    "strong": _HEAVY + "bbbl",
     "heavy": _HEAVY + "bbbb",
 }
 

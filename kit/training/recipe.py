@@ -58,7 +58,7 @@ class Recipe:
     adaptive: bool = True
     encoder_weights: str | None = None
     width: float = 1.0
-    decoder_widths: tuple[int, ...] = (192, 96, 48, 32)
+    decoder_widths: tuple[int, ...] = (192, 96, 48, 48)
     light_expansion: int | None = None
     configurations: dict[str, str] = field(default_factory=dict)
     augmentation: dict[str, Any] = field(default_factory=dict)

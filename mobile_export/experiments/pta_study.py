@@ -6,21 +6,17 @@ the images by which `pta_camvid` is judged.
 """
 
 import json
-import multiprocessing
-import os
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 from kit.data import open_dataset
 from kit.networks.presets import ADAPTIVE_UNET
 from kit.training import Recipe, train
 from mobile_export.evaluation import evaluate_network
+from mobile_export.experiments.parallel import side_by_side
 from mobile_export.experiments.results import Results, Target
 from mobile_export.experiments.settings import Settings
 from mobile_export.metadata import versions
@@ -54,7 +50,7 @@ _SLIM = {**ADAPTIVE_UNET, "light": "l" * 16 + ADAPTIVE_UNET["light"][16:]}
 
 VARIANTS: Mapping[str, Variant] = {
     PLAIN: Variant("", {"adaptive": False}),
-    BASE: Variant("", {"warm_up": 0.3, "distillation": 0.0}),
+    BASE: Variant("", {"warm_up": 0.3, "distillation": 0.0, "draw_weights": {}}),
     "distillation": Variant("distillation", {"distillation": 1.0}),
     "warm start 0.6": Variant("warm start", {"warm_up": 0.6}),
     "no warm start": Variant("warm start", {"warm_up": 0.0}),
@@ -107,7 +103,7 @@ def run(settings: Settings) -> Results:
         for seed in seeds
         for name, variant in VARIANTS.items()
     ]
-    scores = _in_parallel(jobs)
+    scores = side_by_side(_scored, jobs)
     by_variant = {
         name: [
             score
@@ -152,21 +148,6 @@ def run(settings: Settings) -> Results:
         draw=lambda axes: _draw(axes, rows, tiers),
         details={"runs": scores},
     )
-
-
-def _in_parallel(jobs: list[tuple[Recipe, Path, int]]) -> list[dict[str, Any]]:
-    """Scores of each run; a process of one thread for each core, the runs being many and small."""
-    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-        os.environ[name] = "1"
-    context = multiprocessing.get_context("spawn")
-    with (
-        ProcessPoolExecutor(os.cpu_count(), mp_context=context, max_tasks_per_child=1) as pool,
-        tqdm(total=len(jobs), desc="runs") as bar,
-    ):
-        futures = [pool.submit(_scored, *job) for job in jobs]
-        for future in futures:
-            future.add_done_callback(lambda _: bar.update())
-        return [future.result() for future in futures]
 
 
 def _scored(recipe: Recipe, out: Path, seed: int) -> dict[str, Any]:
