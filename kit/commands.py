@@ -19,6 +19,11 @@ import click
 @click.option("--epochs", type=click.IntRange(min=1), help="Instead of the recipe's.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the folder.")
+@click.option(
+    "--mixed-precision/--no-mixed-precision",
+    default=None,
+    help="Compute in bfloat16, keep weights in float32; by default on an accelerator only.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def train(
     recipe: str,
@@ -27,6 +32,7 @@ def train(
     epochs: int | None,
     seed: int,
     resume: bool,
+    mixed_precision: bool | None,
     as_json: bool,
 ) -> None:
     """Train RECIPE, a name or a TOML file."""
@@ -35,7 +41,15 @@ def train(
 
     plan = Recipe.load(recipe)
     out = out or Path("runs") / plan.name
-    result = run(plan, out, data=data, epochs=epochs, seed=seed, resume=resume)
+    result = run(
+        plan,
+        out,
+        data=data,
+        epochs=epochs,
+        seed=seed,
+        resume=resume,
+        mixed_precision=mixed_precision,
+    )
     if as_json:
         click.echo(
             json.dumps(

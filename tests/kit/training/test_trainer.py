@@ -63,6 +63,28 @@ def test_saved_network_is_the_trained_one_at_the_device_size(
     )
 
 
+def test_mixed_precision_computes_in_bfloat16_and_saves_float32(
+    finished: tuple[trainer.TrainingResult, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    original = trainer._compile
+
+    def spy(network: keras.Model, *args: object) -> None:
+        convolution = network.tier("light").get_layer("Conv1")
+        made.extend([convolution.compute_dtype, convolution.kernel.dtype])
+        original(network, *args)
+
+    monkeypatch.setattr(trainer, "_compile", spy)
+    result = trainer.train(replace(RECIPE, epochs=1), tmp_path / "mixed", mixed_precision=True)
+    assert made == ["bfloat16", "float32"]
+    loaded = keras.saving.load_model(result.path)
+    assert {layer.compute_dtype for layer in loaded.tier("light").layers} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+    loss, exact = result.history[0]["loss"], finished[0].history[0]["loss"]
+    assert loss == pytest.approx(exact, rel=0.05)
+    assert loss != exact
+
+
 def test_resumed_after_a_kill_equals_uninterrupted(
     finished: tuple[trainer.TrainingResult, Path],
     tmp_path: Path,
