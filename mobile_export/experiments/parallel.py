@@ -13,9 +13,7 @@ Result = TypeVar("Result")
 _THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
-def side_by_side(
-    work: Callable[..., Result], jobs: Sequence[tuple[Any, ...]]
-) -> list[Result]:
+def side_by_side(work: Callable[..., Result], jobs: Sequence[tuple[Any, ...]]) -> list[Result]:
     """Does the work of each job, as many at a time as there are cores.
 
     Small trainings use one core each better than all cores one after the other, and what runs at

@@ -44,22 +44,23 @@ class Variant:
 
 BASE = "base"
 PLAIN = "plain"
-_DRAWS = dict.fromkeys(ADAPTIVE_UNET, 1.0)
-# Every light branch of the encoder that there is, strided blocks included.
-_SLIM = {**ADAPTIVE_UNET, "light": "l" * 16 + ADAPTIVE_UNET["light"][16:]}
+_LIGHT = ADAPTIVE_UNET["light"]
+# All ten blocks with a shortcut left out.
+_ALL_SHORTCUTS = {"light": "hlhllhlllhllhllh" + _LIGHT[16:]}
+_HEAVY_ALONE = {name: vector.replace("b", "h") for name, vector in ADAPTIVE_UNET.items()}
 
 VARIANTS: Mapping[str, Variant] = {
     PLAIN: Variant("", {"adaptive": False}),
-    BASE: Variant("", {"warm_up": 0.3, "distillation": 0.0, "draw_weights": {}}),
-    "distillation": Variant("distillation", {"distillation": 1.0}),
-    "warm start 0.6": Variant("warm start", {"warm_up": 0.6}),
+    BASE: Variant("", {}),
+    "class balance 0.5": Variant("class weights", {"class_balance": 0.5}),
     "no warm start": Variant("warm start", {"warm_up": 0.0}),
-    "heavy 3x": Variant("draws", {"draw_weights": {**_DRAWS, "heavy": 3.0}}),
-    "light 3x": Variant("draws", {"draw_weights": {**_DRAWS, "light": 3.0}}),
-    "slim strided blocks": Variant("light branch", {"light_expansion": 3, "configurations": _SLIM}),
-    "warm start 0.6 with distillation": Variant(
-        "warm start and distillation", {"warm_up": 0.6, "distillation": 1.0}
+    "warm start 0.5": Variant("warm start", {"warm_up": 0.5}),
+    "uniform draws": Variant("draws", {"draw_weights": {}}),
+    "distillation": Variant("distillation", {"distillation": 1.0}),
+    "light encoder of shortcuts": Variant(
+        "light branch", {"configurations": {**ADAPTIVE_UNET, **_ALL_SHORTCUTS}}
     ),
+    "heavy alone": Variant("heavy tiers", {"configurations": _HEAVY_ALONE}),
 }
 
 
@@ -68,7 +69,7 @@ class Scale:
     """How large the study is.
 
     Args:
-        recipe: fields that differ from the recipe `camvid` in every variant.
+        recipe: fields that differ from the recipe `camvid` in every variant, the base included.
         seeds: runs of each variant.
     """
 
@@ -82,7 +83,7 @@ SCALES = {
     ),
     # 1 shows the whole image in the crop; the device sees it at 480 / 160 = 3.
     "full": Scale(
-        {"epochs": 8, "crop_size": (128, 160), "augmentation": {"scale": [1.4, 4.0]}}, seeds=1
+        {"epochs": 12, "crop_size": (128, 160), "augmentation": {"scale": [1.4, 4.0]}}, seeds=1
     ),
 }
 
@@ -94,7 +95,7 @@ def run(settings: Settings) -> Results:
         InputError: the data are missing, or `settings.out` holds a training of another recipe.
     """
     scale = SCALES[settings.scale]
-    base = replace(Recipe.load("camvid"), **VARIANTS[BASE].changes, **scale.recipe)
+    base = replace(Recipe.load("camvid"), **scale.recipe)
     if settings.data:
         base = replace(base, data=settings.data)
     seeds = [settings.seed + index for index in range(scale.seeds)]
