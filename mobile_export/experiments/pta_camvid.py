@@ -1,8 +1,8 @@
 """U-Net+PTA (arXiv 2301.06358) against the plain U-Net on CamVid.
 
 Both networks have the same seed, data order and number of optimizer steps, and are trained at the
-same time, one thread each. All latencies come from one interleaved run. The paper's configurations and recipe are not public; ours are the recipes
-`camvid` and `camvid_plain`.
+same time, one thread each. All latencies come from one interleaved run. The paper's configurations
+and recipe are not public; ours are the recipes `camvid` and `camvid_plain`.
 """
 
 from collections.abc import Mapping
