@@ -48,10 +48,17 @@ class Source:
 
 
 def bundles() -> list[Source]:
-    """The bundles to choose from: the one that the program was started with, then the shipped."""
+    """The bundles to choose from: the one that the program was started with, then the shipped.
+
+    Of these, a bundle after which sample pictures are named comes first: it knows what they show.
+    """
     given = [Path(argument) for argument in sys.argv[1:2]]
-    shipped = [path for path in sorted((ASSETS / "models").glob("*.tflite")) if path not in given]
-    return [Source.file(path) for path in given + shipped]
+    pictures = [source.name for source in samples()]
+    shipped = sorted(
+        (ASSETS / "models").glob("*.tflite"),
+        key=lambda path: (not any(name.startswith(path.stem) for name in pictures), path.name),
+    )
+    return [Source.file(path) for path in [*given, *(p for p in shipped if p not in given)]]
 
 
 def samples() -> list[Source]:

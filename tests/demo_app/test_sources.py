@@ -38,6 +38,11 @@ def test_the_given_bundle_comes_first_and_once(
     assert _names(sources.bundles()) == ["b.tflite", "a.tflite"]
 
 
+def test_a_bundle_after_which_samples_are_named_comes_first(assets: Path) -> None:
+    (assets / "samples" / "b_0.png").touch()
+    assert _names(sources.bundles()) == ["b.tflite", "a.tflite"]
+
+
 def test_no_assets_are_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "ASSETS", tmp_path / "gone")
     monkeypatch.setattr(sys, "argv", ["app.py"])
