@@ -64,7 +64,7 @@ class Recipe:
     augmentation: dict[str, Any] = field(default_factory=dict)
     warm_up: float = 0.3
     draw_weights: dict[str, float] = field(default_factory=dict)
-    distillation: float = 1.0
+    distillation: float = 0.0
     recalibration_batches: int = 24
     data_options: dict[str, Any] = field(default_factory=dict)
 

@@ -54,7 +54,6 @@ VARIANTS: Mapping[str, Variant] = {
     BASE: Variant("", {}),
     "class balance 0.5": Variant("class weights", {"class_balance": 0.5}),
     "no warm start": Variant("warm start", {"warm_up": 0.0}),
-    "warm start 0.5": Variant("warm start", {"warm_up": 0.5}),
     "uniform draws": Variant("draws", {"draw_weights": {}}),
     "distillation": Variant("distillation", {"distillation": 1.0}),
     "light encoder of shortcuts": Variant(
@@ -83,7 +82,7 @@ SCALES = {
     ),
     # 1 shows the whole image in the crop; the device sees it at 480 / 160 = 3.
     "full": Scale(
-        {"epochs": 12, "crop_size": (128, 160), "augmentation": {"scale": [1.4, 4.0]}}, seeds=1
+        {"epochs": 8, "crop_size": (128, 160), "augmentation": {"scale": [1.4, 4.0]}}, seeds=1
     ),
 }
 
