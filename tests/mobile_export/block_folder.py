@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import pytest
 from PIL import Image
 
-from kit.networks.presets import ADAPTIVE_UNET
 from kit.training import Recipe
-from tests.mobile_export.blocks import CLASSES, SIZE, Blocks
+from tests.mobile_export.blocks import CLASSES, CONFIGURATIONS, SIZE, Blocks
 
 TINY = {
     "image_size": SIZE,
@@ -20,6 +18,9 @@ TINY = {
     "encoder_weights": None,
     "recalibration_batches": 1,
     "augmentation": {},
+    # Two tiers, for each takes seconds to trace and to convert.
+    "configurations": {name: CONFIGURATIONS[name] for name in ("light", "heavy")},
+    "draw_weights": {},
 }
 """Fields of a recipe for a network that trains in seconds and knows little."""
 
@@ -45,10 +46,3 @@ def write_blocks(folder: Path, train: int = 16, val: int = 2, test: int = 3) -> 
 def tiny_recipe(data: Path) -> Recipe:
     """A recipe over the blocks."""
     return Recipe(name="blocks", data=str(data), **TINY)
-
-
-def two_tiers(patch: pytest.MonkeyPatch) -> list[str]:
-    """Lets new networks have two tiers, for each takes seconds to convert; their names."""
-    few = {name: ADAPTIVE_UNET[name] for name in ("light", "heavy")}
-    patch.setattr("kit.networks.adaptive_unet.ADAPTIVE_UNET", few)
-    return list(few)

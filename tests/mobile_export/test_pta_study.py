@@ -10,7 +10,6 @@ import keras
 import pytest
 
 from kit.data import open_dataset
-from kit.networks.presets import ADAPTIVE_UNET
 from kit.training import Recipe
 from mobile_export.evaluation import evaluate_network
 from mobile_export.experiments import Settings, find
@@ -34,8 +33,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def found(folders: tuple[Path, Path]) -> Results:
     """Plain, base and one variant, of two configurations and two seeds."""
     data, out = folders
-    few = {name: ADAPTIVE_UNET[name] for name in ("light", "heavy")}
-    scale = study.Scale({**TINY, "configurations": few, "draw_weights": {}}, seeds=2)
+    scale = study.Scale(TINY, seeds=2)
     some = (study.PLAIN, study.BASE, "no warm start")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(study.SCALES, "quick", scale)

@@ -13,7 +13,7 @@ from mobile_export.runtime import Bundle
 from mobile_export.runtime.command_line import main
 from mobile_export.tables import milliseconds, percent
 from mobile_export.verifier import verify
-from tests.mobile_export.block_folder import tiny_recipe, two_tiers, write_blocks
+from tests.mobile_export.block_folder import tiny_recipe, write_blocks
 
 CONTENT: dict[str, Any] = {
     "bundle": "runs/a.tflite",
@@ -43,9 +43,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the quickstart told of the blocks."""
     data = write_blocks(tmp_path_factory.mktemp("data") / "blocks", train=8)
     out = tmp_path_factory.mktemp("runs") / "quickstart"
-    with pytest.MonkeyPatch.context() as patch:
-        two_tiers(patch)
-        return run_quickstart(tiny_recipe(data), out, min_agreement=0.0, rounds=2)
+    return run_quickstart(tiny_recipe(data), out, min_agreement=0.0, rounds=2)
 
 
 def test_the_bundle_fulfils_the_contract(done: dict[str, Any]) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from kit.networks.presets import ADAPTIVE_UNET
 from mobile_export.experiments import EXPERIMENTS, Results, Settings, Target, find
 from mobile_export.experiments import pta_camvid as experiment
 from mobile_export.runtime import Bundle
@@ -16,12 +15,6 @@ from mobile_export.runtime.command_line import main
 from tests.mobile_export.block_folder import TINY, write_blocks
 
 ROUNDS = 2
-FEW = {
-    **TINY,
-    "configurations": {name: ADAPTIVE_UNET[name] for name in ("light", "heavy")},
-    "draw_weights": {},
-}
-"""Two tiers, for each takes seconds to convert."""
 
 pytestmark = pytest.mark.timeout(900)  # a busy machine took 3 minutes for what takes one
 
@@ -39,7 +32,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def found(folders: tuple[Path, Path]) -> Results:
     """The experiment at a tiny scale."""
     data, out = folders
-    scale = experiment.Scale(FEW, calibration_images=4, min_agreement=0.0, rounds=ROUNDS)
+    scale = experiment.Scale(TINY, calibration_images=4, min_agreement=0.0, rounds=ROUNDS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(experiment.SCALES, "quick", scale)
         return find("pta_camvid")(Settings(out=out, scale="quick", seed=3, data=str(data)))
@@ -121,7 +114,7 @@ def test_a_finished_training_is_used_again(
 ) -> None:
     data, out = folders
     recipe = replace(
-        experiment._recipe("camvid", experiment.Scale(FEW), Settings(out)), data=str(data)
+        experiment._recipe("camvid", experiment.Scale(TINY), Settings(out)), data=str(data)
     )
     monkeypatch.setattr("keras.Model.fit", lambda *_, **__: pytest.fail("trained again"))
     again = experiment.train(recipe, out / "camvid", seed=3, resume=True)
