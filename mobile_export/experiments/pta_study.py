@@ -13,7 +13,6 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from kit.data import open_dataset
-from kit.networks.presets import ADAPTIVE_UNET
 from kit.training import Recipe, train
 from mobile_export.evaluation import evaluate_network
 from mobile_export.experiments.parallel import side_by_side
@@ -44,22 +43,32 @@ class Variant:
 
 BASE = "base"
 PLAIN = "plain"
-_LIGHT = ADAPTIVE_UNET["light"]
-# All ten blocks with a shortcut left out.
-_ALL_SHORTCUTS = {"light": "hlhllhlllhllhllh" + _LIGHT[16:]}
-_HEAVY_ALONE = {name: vector.replace("b", "h") for name, vector in ADAPTIVE_UNET.items()}
+# The presets and the decoder that the study was made with; what it showed went into those of today.
+_HEAVY = "h" * 16
+_PRESETS = {
+    "light": "hlhllhlllhllhllh" + "llls",
+    "quick": _HEAVY + "llls",
+    "medium": _HEAVY + "llll",
+    "balanced": _HEAVY + "hhll",
+    "strong": _HEAVY + "hhhh",
+    "heavy": _HEAVY + "bbbb",
+}
+# Every light branch of the encoder that there is, strided blocks included.
+_SLIM = {**_PRESETS, "light": "l" * 16 + "llls"}
+_DRAWS = dict.fromkeys(_PRESETS, 1.0)
 
 VARIANTS: Mapping[str, Variant] = {
     PLAIN: Variant("", {"adaptive": False}),
     BASE: Variant("", {}),
-    "class balance 0.5": Variant("class weights", {"class_balance": 0.5}),
-    "no warm start": Variant("warm start", {"warm_up": 0.0}),
-    "uniform draws": Variant("draws", {"draw_weights": {}}),
     "distillation": Variant("distillation", {"distillation": 1.0}),
-    "light encoder of shortcuts": Variant(
-        "light branch", {"configurations": {**ADAPTIVE_UNET, **_ALL_SHORTCUTS}}
+    "warm start 0.6": Variant("warm start", {"warm_up": 0.6}),
+    "no warm start": Variant("warm start", {"warm_up": 0.0}),
+    "heavy 3x": Variant("draws", {"draw_weights": {**_DRAWS, "heavy": 3.0}}),
+    "light 3x": Variant("draws", {"draw_weights": {**_DRAWS, "light": 3.0}}),
+    "slim strided blocks": Variant("light branch", {"light_expansion": 3, "configurations": _SLIM}),
+    "warm start 0.6 with distillation": Variant(
+        "warm start and distillation", {"warm_up": 0.6, "distillation": 1.0}
     ),
-    "heavy alone": Variant("heavy tiers", {"configurations": _HEAVY_ALONE}),
 }
 
 
@@ -76,13 +85,23 @@ class Scale:
     seeds: int
 
 
+_BASE = {
+    "configurations": _PRESETS,
+    "decoder_widths": (192, 96, 48, 32),
+    "class_balance": 0.5,
+    "warm_up": 0.3,
+    "distillation": 0.0,
+    "draw_weights": {},
+}
 SCALES = {
     "quick": Scale(
-        {"epochs": 1, "crop_size": (96, 128), "augmentation": {"scale": [1.8, 4.6]}}, seeds=1
+        {**_BASE, "epochs": 1, "crop_size": (96, 128), "augmentation": {"scale": [1.8, 4.6]}},
+        seeds=1,
     ),
     # 1 shows the whole image in the crop; the device sees it at 480 / 160 = 3.
     "full": Scale(
-        {"epochs": 8, "crop_size": (128, 160), "augmentation": {"scale": [1.4, 4.0]}}, seeds=1
+        {**_BASE, "epochs": 8, "crop_size": (128, 160), "augmentation": {"scale": [1.4, 4.0]}},
+        seeds=1,
     ),
 }
 

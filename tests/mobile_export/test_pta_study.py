@@ -45,16 +45,15 @@ def found(folders: tuple[Path, Path]) -> Results:
 def test_each_variant_differs_from_the_base_in_what_it_says(
     name: str, variant: study.Variant
 ) -> None:
-    base = Recipe.load("camvid")
+    base = replace(Recipe.load("camvid"), **study.SCALES["full"].recipe)
     recipe = replace(base, **variant.changes)
     factors = {
         "": {"adaptive"} if name == study.PLAIN else set(),
-        "class weights": {"class_balance"},
         "warm start": {"warm_up"},
-        "draws": {"draw_weights"},
         "distillation": {"distillation"},
-        "light branch": {"configurations"},
-        "heavy tiers": {"configurations"},
+        "draws": {"draw_weights"},
+        "light branch": {"light_expansion", "configurations"},
+        "warm start and distillation": {"warm_up", "distillation"},
     }
     ours, theirs = base.to_dict(), recipe.to_dict()
     assert {key for key in ours if ours[key] != theirs[key]} == factors[variant.factor]
