@@ -19,7 +19,7 @@ LOCKED := $(VENV)/.tierseg-locked
 READY := $(VENV)/.tierseg-ready
 
 export KERAS_BACKEND ?= tensorflow
-export TF_CPP_MIN_LOG_LEVEL ?= 2
+export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: quickstart test demo lint lock clean
 

@@ -4,6 +4,7 @@ A package offers a verb by an entry point of the group `tierseg.commands` (name 
 Exit status: 0 done, 1 a check failed, 2 wrong use (one line on standard error), 130 on Ctrl-C.
 """
 
+import os
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 
@@ -65,6 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
+    # What fails in TensorFlow is raised too, and its log has an error on every machine without an
+    # accelerator.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         return _run(arguments)
     except click.UsageError as error:

@@ -1,5 +1,6 @@
 """The `tierseg` command: verbs by entry point, one-line errors, exit statuses."""
 
+import os
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -53,6 +54,22 @@ def test_a_verb_runs_and_ends_with_0(offer: Any, capsys: pytest.CaptureFixture[s
     offer(greet=_verb(lambda: click.echo("hello")))
     assert main(["greet"]) == 0
     assert capsys.readouterr().out == "hello\n"
+
+
+@pytest.mark.parametrize(("given", "used"), [(None, "3"), ("0", "0")])
+def test_tensorflow_logs_only_if_asked_to(
+    given: str | None,
+    used: str,
+    offer: Any,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", given or "")
+    if given is None:
+        monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")
+    offer(tell=_verb(lambda: click.echo(os.environ["TF_CPP_MIN_LOG_LEVEL"])))
+    assert main(["tell"]) == 0
+    assert capsys.readouterr().out.strip() == used
 
 
 def test_a_failed_check_ends_with_1(offer: Any) -> None:
