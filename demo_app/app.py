@@ -1,11 +1,23 @@
 """The page: choose a bundle and a picture, switch the tier, see mask, time and figures."""
 
+from typing import Literal
+
 import numpy as np
 import streamlit as st
 
 from demo_app import sources
-from demo_app.figures import QUALITIES, chart, measured_on, percent, short, tier_table
+from demo_app.choice import Choice, choose, exit_title, has_exits
+from demo_app.figures import (
+    QUALITIES,
+    chart,
+    exit_chart,
+    measured_on,
+    percent,
+    short,
+    tier_table,
+)
 from demo_app.markup import facts, legend
+from demo_app.several import over_several
 from demo_app.sources import Source
 from mobile_export.runtime import Result, Segmenter, TiersegError, overlay
 
@@ -91,19 +103,12 @@ def _live(segmenter: Segmenter, image: np.ndarray, key: str) -> None:
 
 def _tiers(segmenter: Segmenter, image: np.ndarray, key: str) -> None:
     """The switch of the tier, and what the chosen one gives."""
-    tier = st.segmented_control(
-        "Tier",
-        segmenter.tiers,
-        default=segmenter.default_tier,
-        required=True,
-        key=f"tier of {key}",
-        width="stretch",
-    )
+    choice = choose(segmenter, key)
     left, right = st.columns([7, 3], gap="large")
     with left:
         shown = st.container()
         opacity = st.slider("Opacity of the mask", 0, 100, 55, format="%d %%") / 100
-    result = segmenter(image, tier)
+    result = choice.run(segmenter, image)
     painted = overlay(image, result.mask, segmenter.labels, opacity)
     shown.image(painted, width="stretch", output_format="JPEG")
     with left:
@@ -112,8 +117,13 @@ def _tiers(segmenter: Segmenter, image: np.ndarray, key: str) -> None:
         for other in _ROUNDS * segmenter.tiers:  # so that there are times to compare with
             segmenter(image, other)
     with right:
-        _figures(segmenter, result)
-    _all_tiers(segmenter, tier)
+        if choice.tier is None:
+            _exits_passed(segmenter, choice, result)
+        else:
+            _figures(segmenter, result)
+    if choice.tier is None:
+        over_several(segmenter, choice, key, _ACCENT)
+    _all_tiers(segmenter, result.tier)
 
 
 def _figures(segmenter: Segmenter, result: Result) -> None:
@@ -142,13 +152,41 @@ def _figures(segmenter: Segmenter, result: Result) -> None:
     st.markdown(facts(rows), unsafe_allow_html=True)
 
 
+def _exits_passed(segmenter: Segmenter, choice: Choice, result: Result) -> None:
+    """Where an adaptive run left, and how sure each exit was on the way."""
+    thresholds = choice.thresholds(segmenter)
+    left = f"left at {exit_title(segmenter, result.tier)}"
+    early = len(result.steps) < len(thresholds)
+    st.metric(
+        "Latency of this frame",
+        f"{result.latency_ms:.1f} ms",
+        left if early else "went to the end",
+        delta_color="normal" if early else "off",
+        delta_arrow="off",
+        border=True,
+    )
+    rows = []
+    for place, (tier, threshold) in enumerate(thresholds.items()):
+        told = "not run"
+        if place < len(result.steps):
+            step = result.steps[place]
+            told = f"sure of {percent(step.confidence)}, {step.latency_ms:.1f} ms"
+        needed = f" (leaves at {percent(threshold)})" if place + 1 < len(thresholds) else ""
+        rows.append((exit_title(segmenter, tier) + needed, told))
+    info = segmenter.info(result.tier)
+    rows += [(title, percent(info.figure(name))) for name, title in QUALITIES.items()]
+    st.markdown(facts(rows), unsafe_allow_html=True)
+
+
 def _all_tiers(segmenter: Segmenter, current: str) -> None:
     """Table and chart of every tier."""
-    rows = tier_table(segmenter)
+    rows, grouped = tier_table(segmenter), has_exits(segmenter)
     st.subheader("Every tier of this bundle, on this machine", anchor=False)
-    left, right = st.columns([7, 3], gap="large")
+    left, right = st.columns([6, 5] if grouped else [7, 3], gap="large")
     columns = {
-        "tier": st.column_config.TextColumn("Tier"),
+        "tier": None if grouped else st.column_config.TextColumn("Tier"),
+        "configuration": st.column_config.TextColumn("Configuration"),
+        "exit": st.column_config.TextColumn("Exit"),
         "latency_ms": st.column_config.ProgressColumn(
             "Running median",
             format="%.1f ms",
@@ -162,11 +200,15 @@ def _all_tiers(segmenter: Segmenter, current: str) -> None:
             for name, title in QUALITIES.items()
         },
     }
-    left.dataframe(rows, hide_index=True, column_config=columns)
+    height: Literal["auto", "content"] = "content" if grouped else "auto"
+    left.dataframe(rows, hide_index=True, column_config=columns, height=height)
     origin = measured_on(segmenter)
     if origin:
         left.caption(f"Quality of the int8 tiers, measured on {origin}.")
-    right.altair_chart(chart(rows, current, _ACCENT), height=260)
+    if grouped:
+        right.altair_chart(exit_chart(rows, current, _ACCENT), height=460)
+    else:
+        right.altair_chart(chart(rows, current, _ACCENT), height=260)
 
 
 page()

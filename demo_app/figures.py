@@ -4,6 +4,7 @@ from typing import Any
 
 import altair as alt
 
+from demo_app.choice import exit_title, has_exits
 from mobile_export.runtime import Segmenter
 
 QUALITIES = {"miou": "mIoU", "dice": "Dice"}
@@ -30,13 +31,20 @@ def tier_table(segmenter: Segmenter) -> list[dict[str, Any]]:
 
     Returns:
         Rows of `tier`, `latency_ms`, `parameters` (millions), `macs` (billions) and the qualities
-        (0-1); a figure that no tier has is left out.
+        (0-1); a figure that no tier has is left out. Where there are early exits, also of
+        `configuration` and `exit`, grouped by configuration with the shallowest exit first.
     """
     latencies = segmenter.latencies()
+    tiers, grouped = segmenter.tiers, has_exits(segmenter)
+    if grouped:
+        tiers = tuple(t for name in segmenter.configurations for t in segmenter.exits(name))
     rows = []
-    for tier in segmenter.tiers:
+    for tier in tiers:
         info = segmenter.info(tier)
-        row: dict[str, Any] = {"tier": tier, "latency_ms": latencies.get(tier)}
+        row: dict[str, Any] = {"tier": tier}
+        if grouped:
+            row |= {"configuration": info.configuration, "exit": exit_title(segmenter, tier)}
+        row["latency_ms"] = latencies.get(tier)
         for name, unit in {"parameters": 1e6, "macs": 1e9, **dict.fromkeys(QUALITIES, 1)}.items():
             figure = info.figure(name)
             row[name] = None if figure is None else figure / unit
@@ -78,3 +86,59 @@ def chart(rows: list[dict[str, Any]], current: str, accent: str) -> alt.LayerCha
     base = base.encode(y=height, color=color)
     names = base.encode(text="tier:N").mark_text(dy=-14, fontSize=12)
     return alt.layer(base.mark_circle(size=130, opacity=1), names)
+
+
+def exit_chart(
+    rows: list[dict[str, Any]], current: str, accent: str
+) -> alt.LayerChart | alt.FacetChart:
+    """Draws many tiers: a line for each configuration, a colour for each exit.
+
+    Args:
+        rows: what `tier_table` gives for a bundle with early exits.
+        current: tier to ring. Names of 24 tiers would cover each other: a name stands at each
+            configuration's deepest exit, the rest is told under the pointer.
+        accent: colour of the highlight, and of the final exit.
+    """
+    quality = next((name for name in QUALITIES if name in rows[0]), None)
+    titles = {row["exit"] for row in rows}
+    exits = sorted(titles, key=lambda title: (title == "final", len(title), title))
+    early = [f"hsl(32, {85 - 8 * k}%, {72 - 10 * k}%)" for k in range(len(exits) - 1)]
+    color = alt.Color(
+        "exit:N",
+        title=None,
+        scale=alt.Scale(domain=exits, range=[*early, accent]),
+        legend=alt.Legend(orient="top"),
+    )
+    scale = alt.Scale(domain=(0, 1.15 * max(row["latency_ms"] for row in rows)))
+    tips = [alt.Tooltip("tier:N"), alt.Tooltip("latency_ms:Q", title="latency, ms", format=".1f")]
+    if quality is not None:
+        tips.append(alt.Tooltip(f"{quality}:Q", title=QUALITIES[quality], format=".1%"))
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        x=alt.X("latency_ms:Q", title="latency, ms", scale=scale), tooltip=tips
+    )
+    chosen = alt.condition(alt.datum.tier == current, alt.value(1), alt.value(0.45))
+    if quality is None:
+        bars = base.encode(
+            y=alt.Y("configuration:N", sort=None, title=None),
+            yOffset=alt.YOffset("exit:N", sort=exits),
+            color=color,
+            opacity=chosen,
+        )
+        return alt.layer(bars.mark_bar(cornerRadius=2))
+    height = alt.Y(
+        f"{quality}:Q",
+        title=QUALITIES[quality],
+        scale=alt.Scale(zero=False, padding=24),
+        axis=alt.Axis(format=".0%", tickCount=5),
+    )
+    base = base.encode(y=height)
+    lines = base.encode(detail="configuration:N").mark_line(color="#9ca3af", strokeWidth=1)
+    ring = base.transform_filter(alt.datum.tier == current)
+    deepest = {row["configuration"]: row["tier"] for row in rows}  # the last of each
+    ends = base.transform_filter(alt.FieldOneOfPredicate("tier", list(deepest.values())))
+    return alt.layer(
+        lines,
+        base.encode(color=color).mark_circle(size=90, opacity=1),
+        ring.mark_point(size=260, strokeWidth=2, color=accent),
+        ends.encode(text="configuration:N").mark_text(dy=-14, fontSize=12),
+    )

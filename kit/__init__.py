@@ -2,18 +2,29 @@
 
 from kit import data, losses, metrics, networks, search, tiers, training
 from kit.errors import InputError
-from kit.networks import AdaptiveNetwork, AdaptiveUNet
+from kit.networks import (
+    FCN,
+    AdaptiveNetwork,
+    AdaptiveUNet,
+    DeepLabV3,
+    Exit,
+    overprovision,
+)
 from kit.tiers import Tier
 
 __all__ = [
+    "FCN",
     "AdaptiveNetwork",
     "AdaptiveUNet",
+    "DeepLabV3",
+    "Exit",
     "InputError",
     "Tier",
     "data",
     "losses",
     "metrics",
     "networks",
+    "overprovision",
     "search",
     "tiers",
     "training",

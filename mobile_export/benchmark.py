@@ -36,7 +36,7 @@ class BenchmarkRow:
 
     Args:
         file: the `.tflite`, or `float32` for one that was made to compare with.
-        signature: name of the signature; empty if the file has none.
+        signature: name of the signature, a tier's or a stage's; empty if the file has none.
         p50_ms: median time of a call, milliseconds, inputs and outputs copied.
         p90_ms: time that nine of ten calls keep to, milliseconds.
         peak_memory_mb: memory that loading the file and running this graph add to a process.
@@ -111,8 +111,9 @@ def benchmark(
 ) -> Benchmark:
     """Times every signature of every file in turns, so that a slow moment hits all alike.
 
-    In each turn (A A B B C C) a graph runs twice and the second call counts: it finds its data in
-    the caches, as a stream of frames does.
+    Stages are signatures too: each is timed by itself, on states of any content. In each turn
+    (A A B B C C) a graph runs twice and the second call counts: it finds its data in the caches,
+    as a stream of frames does.
 
     Args:
         paths: bundles, and any other `.tflite` to stand beside.

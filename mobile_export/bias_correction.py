@@ -1,5 +1,6 @@
 """Takes out of each convolution the mean error that rounding its kernel leaves."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import flatbuffers
@@ -7,6 +8,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from mobile_export.calibration import Statistics, convolutions, is_depthwise
+
+_HALF_STEP = 0.51  # a rounding error, with room for float32's own
 
 
 def corrected(quantized: bytes, prepared: bytes, statistics: Statistics) -> bytes:
@@ -37,13 +40,8 @@ def corrected(quantized: bytes, prepared: bytes, statistics: Statistics) -> byte
     graphs = {entry.signatureKey: entry.subgraphIndex for entry in source.signatureDefs}
     for entry in target.signatureDefs:
         graph = graphs[entry.signatureKey]
-        pairs = zip(
-            convolutions(source, graph), convolutions(target, entry.subgraphIndex), strict=True
-        )
-        for before, after in pairs:
+        for before, after in _pairs(source, graph, target, entry.subgraphIndex):
             tensors = target.subgraphs[entry.subgraphIndex].tensors
-            if tensors[after.inputs[1]].type != schema.TensorType.INT8:
-                continue  # left in float, which the verifier will refuse
             error = _mean_error(source, graph, before, target, tensors, after, statistics)
             bias = tensors[after.inputs[2]]
             values = target.buffers[bias.buffer].data.view(np.int32)
@@ -54,6 +52,34 @@ def corrected(quantized: bytes, prepared: bytes, statistics: Statistics) -> byte
     builder = flatbuffers.Builder(len(quantized))
     builder.Finish(target.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
+
+
+def _pairs(source: Any, graph: int, target: Any, quantized_graph: int) -> Iterator[tuple[Any, Any]]:
+    """The convolutions of a float graph, each with the one that the quantizer made of it.
+
+    The quantizer may change the order of operators that do not depend on each other, so that they
+    are told by their kernels.
+    """
+    floats = source.subgraphs[graph].tensors
+    tensors = target.subgraphs[quantized_graph].tensors
+    left = convolutions(source, graph)
+    for after in convolutions(target, quantized_graph):
+        kernel = tensors[after.inputs[1]]
+        if kernel.type != schema.TensorType.INT8:
+            continue  # left in float, which the verifier will refuse
+        values, steps = (
+            _int8_kernel(target, kernel),
+            _per_channel(kernel, kernel.quantization.scale),
+        )
+        for place, before in enumerate(left):
+            original = floats[before.inputs[1]]
+            if not np.array_equal(original.shape, kernel.shape):
+                continue
+            if (np.abs(_float_kernel(source, original) - values) <= _HALF_STEP * steps).all():
+                yield left.pop(place), after
+                break
+        else:
+            raise RuntimeError("a quantized convolution has no counterpart in the float graph")
 
 
 def _mean_error(
@@ -89,7 +115,11 @@ def _float_kernel(content: Any, tensor: Any) -> np.ndarray:
 def _int8_kernel(content: Any, tensor: Any) -> np.ndarray:
     """The kernel that int8 values and the scales of their channels stand for."""
     values = content.buffers[tensor.buffer].data.view(np.int8).reshape(tensor.shape)
-    table = tensor.quantization
-    shape = [1] * values.ndim
-    shape[table.quantizedDimension] = -1
-    return values * table.scale.reshape(shape)
+    return values * _per_channel(tensor, tensor.quantization.scale)
+
+
+def _per_channel(kernel: Any, values: np.ndarray) -> np.ndarray:
+    """One value an output channel, so that it broadcasts against the kernel."""
+    shape = [1] * len(kernel.shape)
+    shape[kernel.quantization.quantizedDimension] = -1
+    return values.reshape(shape)

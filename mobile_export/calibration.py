@@ -11,6 +11,9 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tqdm import tqdm
 
+from mobile_export.identity import identities
+from mobile_export.same_scale import agreed
+
 Ranges = dict[tuple[int, int], tuple[float, float]]
 """(subgraph, tensor) -> smallest and largest value."""
 
@@ -42,7 +45,12 @@ class Statistics:
 
 
 def record(
-    model: bytes, images: Mapping[str, Sequence[np.ndarray]], *, threads: int | None = None
+    model: bytes,
+    images: Mapping[str, Sequence[np.ndarray]],
+    after: Mapping[str, str] | None = None,
+    groups: Mapping[str, str] | None = None,
+    *,
+    threads: int | None = None,
 ) -> Statistics:
     """Runs every signature of a float model on images and notes what its tensors hold.
 
@@ -51,43 +59,131 @@ def record(
     addition then gets the range of the sum, up to twice too wide, and normalisation by
     `x / 127.5 - 1` keeps 171 of 256 grey values. Here no tensor is overwritten.
 
+    Tensors of several signatures that are computed alike get the statistics of one run: what a
+    chain of stages and a one-shot signature share is then quantized to the last bit alike, and a
+    signature that holds nothing new is not run.
+
     Args:
         model: a `.tflite` in float32.
-        images: for each signature, uint8 arrays `(height, width, 3)` of its input size.
+        images: for each signature that takes an image, uint8 arrays `(height, width, 3)` of its
+            input size.
+        after: signature of each stage that takes states -> signature of the stage that gives them.
+        groups: signature -> group of those that hand states to each other; see `agreed`.
         threads: CPU threads. Defaults to the cores.
     """
+    after = after or {}
     content = schema.ModelT.InitFromPackedBuf(model, 0)
-    ranges: Ranges = {}
-    sums: dict[tuple[int, int], np.ndarray] = {}
-    total = sum(len(of_signature) for of_signature in images.values())
+    known = identities(content, after)
+    found: dict[bytes, tuple[float, float]] = {}
+    means: dict[bytes, np.ndarray] = {}
+    wanted = {
+        entry.signatureKey.decode(): _Wanted(content, entry.subgraphIndex, known)
+        for entry in content.signatureDefs
+    }
+    chains = sorted(_chains(images, after), key=len, reverse=True)
+    total = sum(len(images[chain[0]]) for chain in chains)
     with tqdm(total=total, desc="calibrate", unit="image", delay=2, disable=None) as bar:
-        for entry in content.signatureDefs:
-            key, graph = entry.signatureKey.decode(), entry.subgraphIndex
-            watched = _watched(content, graph)
-            averaged = {int(operator.inputs[0]) for operator in convolutions(content, graph)}
-            # An interpreter of its own for each signature, since it keeps every tensor in memory.
-            interpreter = Interpreter(
-                model_content=model,
-                num_threads=threads or os.cpu_count(),
-                experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-                experimental_preserve_all_tensors=True,
-            )
-            runner = interpreter.get_signature_runner(key)
-            for image in images[key]:
-                runner(image=image[None].astype(np.float32))
-                for tensor in watched | averaged:
-                    values, place = interpreter.get_tensor(tensor, graph), (graph, tensor)
-                    if tensor in watched:
-                        low, high = ranges.get(place, (np.inf, -np.inf))
-                        low, high = min(low, float(values.min())), max(high, float(values.max()))
-                        ranges[place] = low, high
-                    if tensor in averaged:
-                        share = values.mean(axis=(0, 1, 2), dtype=np.float64) / len(images[key])
-                        sums[place] = sums.get(place, 0) + share
-                bar.update()
+        for chain in chains:
+            for key in chain:
+                wanted[key].drop(found, means)
+            if any(wanted[key].some for key in chain):
+                _run(model, chain, images[chain[0]], wanted, found, means, threads, bar)
+            else:
+                bar.update(len(images[chain[0]]))
     rescaled = _rescaled_image(content)
-    means = {place: values.astype(np.float32) for place, values in sums.items()}
-    return Statistics(ranges | rescaled, means, frozenset(rescaled))
+    watched = {
+        (graph, tensor)
+        for graph in range(len(content.subgraphs))
+        for tensor in _watched(content, graph)
+    }
+    agreed_on = agreed(content, known, found, groups or {})
+    ranges = {place: ends for place, ends in agreed_on.items() if place in watched}
+    of_inputs = {place: means[digest] for place, digest in known.items() if digest in means}
+    return Statistics(ranges | rescaled, of_inputs, frozenset(rescaled))
+
+
+class _Wanted:
+    """What is to be known of the tensors of one signature."""
+
+    def __init__(self, content: Any, graph: int, known: Mapping[tuple[int, int], bytes]) -> None:
+        self.graph = graph
+        self.watched = {known[graph, index]: index for index in _watched(content, graph)}
+        inputs = {int(operator.inputs[0]) for operator in convolutions(content, graph)}
+        self.averaged = {known[graph, index]: index for index in inputs}
+
+    @property
+    def some(self) -> bool:
+        """Whether there is anything left to be known."""
+        return bool(self.watched or self.averaged)
+
+    def drop(self, found: Mapping[bytes, Any], means: Mapping[bytes, Any]) -> None:
+        """Leaves out what is known already."""
+        self.watched = {key: index for key, index in self.watched.items() if key not in found}
+        self.averaged = {key: index for key, index in self.averaged.items() if key not in means}
+
+    def read(
+        self,
+        interpreter: Interpreter,
+        found: dict[bytes, tuple[float, float]],
+        means: dict[bytes, np.ndarray],
+        count: int,
+    ) -> None:
+        """Takes in what the tensors hold after a run, one of `count`."""
+        for digest in self.watched.keys() | self.averaged.keys():
+            index = self.watched.get(digest, self.averaged.get(digest))
+            values = interpreter.get_tensor(index, self.graph)
+            if digest in self.watched:
+                low, high = found.get(digest, (np.inf, -np.inf))
+                found[digest] = min(low, float(values.min())), max(high, float(values.max()))
+            if digest in self.averaged:
+                share = values.mean(axis=(0, 1, 2), dtype=np.float64) / count
+                means[digest] = np.asarray(means.get(digest, 0) + share)
+
+
+def _chains(
+    images: Mapping[str, Sequence[np.ndarray]], after: Mapping[str, str]
+) -> list[list[str]]:
+    """Signatures in the order in which they are run: a one-shot one alone, stages in a chain."""
+    chains = {key: [key] for key in images}
+    following = {before: key for key, before in after.items()}
+    for chain in chains.values():
+        while chain[-1] in following:
+            chain.append(following[chain[-1]])
+    return list(chains.values())
+
+
+def _run(
+    model: bytes,
+    chain: Sequence[str],
+    images: Sequence[np.ndarray],
+    wanted: Mapping[str, _Wanted],
+    found: dict[bytes, tuple[float, float]],
+    means: dict[bytes, np.ndarray],
+    threads: int | None,
+    bar: Any,
+) -> None:
+    """Runs a chain of signatures on images, each fed with what the one before it gave."""
+    # An interpreter of its own for each signature, since it keeps every tensor in memory.
+    interpreters = [
+        Interpreter(
+            model_content=model,
+            num_threads=threads or os.cpu_count(),
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+            experimental_preserve_all_tensors=True,
+        )
+        for _ in chain
+    ]
+    runners = [
+        interpreter.get_signature_runner(key)
+        for interpreter, key in zip(interpreters, chain, strict=True)
+    ]
+    for image in images:
+        values = {"image": image[None].astype(np.float32)}
+        for key, interpreter, runner in zip(chain, interpreters, runners, strict=True):
+            outputs = runner(**values)
+            wanted[key].read(interpreter, found, means, len(images))
+            values = {name: array for name, array in outputs.items() if name.startswith("state_")}
+        bar.update()
 
 
 def convolutions(content: Any, graph: int) -> list[Any]:
@@ -136,8 +232,11 @@ def _watched(content: Any, graph: int) -> set[int]:
 def _rescaled_image(content: Any) -> Ranges:
     """Exact ranges of the tensors that arise from the image by arithmetic with a constant."""
     ranges: Ranges = {}
-    for index, graph in enumerate(content.subgraphs):
-        watched = _watched(content, index)
+    for entry in content.signatureDefs:
+        if [item.name for item in entry.inputs] != [b"image"]:
+            continue
+        index = entry.subgraphIndex
+        graph, watched = content.subgraphs[index], _watched(content, index)
         known: dict[int, Any] = {int(graph.inputs[0]): np.asarray([0, 255], np.float32)}
         for operator in graph.operators:
             code = content.operatorCodes[operator.opcodeIndex].builtinCode

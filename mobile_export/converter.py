@@ -16,6 +16,7 @@ from mobile_export.packing import pack
 from mobile_export.runtime.image_io import resized
 from mobile_export.runtime.standard_error import diverted
 from mobile_export.signatures import FrozenTier, save
+from mobile_export.states import joined
 
 
 class ConversionError(RuntimeError):
@@ -32,7 +33,8 @@ def convert_int8(
     every image.
 
     Args:
-        tiers: tiers that were frozen for integers; the file lists their signatures in this order.
+        tiers: tiers and stages that were frozen for integers; the file lists their signatures in
+            this order. A stage stands behind the one before it.
         images: uint8 arrays `(height, width, 3)`, RGB, of any size: what the device will see.
         threads: CPU threads of the calibration. Defaults to the cores.
 
@@ -50,14 +52,18 @@ def convert_int8(
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.representative_dataset = lambda: (
-            (tier.name, {"image": inputs[tier.input_size][0][None].astype(np.float32)})
-            for tier in tiers
+            (tier.name, _any_inputs(tier, inputs[tier.input_size][0])) for tier in tiers
         )
         # The float model, prepared for quantization, with the ranges of one image.
         converter._experimental_calibrate_only = True
         prepared = converter.convert()
+    after = {tier.name: tier.after for tier in tiers if tier.after is not None}
     statistics = record(
-        prepared, {tier.name: inputs[tier.input_size] for tier in tiers}, threads=threads
+        prepared,
+        {tier.name: inputs[tier.input_size] for tier in tiers if tier.after is None},
+        after,
+        {tier.name: tier.tier.configuration for tier in tiers if after},
+        threads=threads,
     )
     with _quiet():
         model = mlir_quantize(
@@ -65,7 +71,7 @@ def convert_int8(
             input_data_type=tf.uint8,
             output_data_type=tf.uint8,
         )
-    model = corrected(model, prepared, statistics)
+    model = joined(corrected(model, prepared, statistics), after)
     return pack(model, [tier.name for tier in tiers])
 
 
@@ -83,6 +89,13 @@ def convert_float32(tiers: Sequence[FrozenTier]) -> bytes:
     """
     with _saved_model(tiers) as converter, _quiet():
         return pack(converter.convert(), [tier.name for tier in tiers])
+
+
+def _any_inputs(tier: FrozenTier, image: np.ndarray) -> dict[str, np.ndarray]:
+    """Inputs of the right shapes: what the converter finds out of them is replaced."""
+    if tier.after is None:
+        return {"image": image[None].astype(np.float32)}
+    return {name: np.ones(shape, np.float32) for name, shape in tier.inputs.items()}
 
 
 @contextmanager

@@ -1,19 +1,31 @@
 """Layers of adaptive networks."""
 
+from kit.layers.bottleneck import Bottleneck
 from kit.layers.class_mask import ClassMask
 from kit.layers.confidence import Confidence
 from kit.layers.conv_norm import ConvNorm
+from kit.layers.deeplab_head import DeepLabHead
+from kit.layers.exit_head import ExitHead
+from kit.layers.fcn_head import FCNHead
+from kit.layers.head_config import HeadConfig
 from kit.layers.inverted_residual import InvertedResidual
 from kit.layers.path_batch_normalization import PathBatchNormalization
 from kit.layers.pta_decoder_stage import PTADecoderStage
 from kit.layers.pta_inverted_residual import PTAInvertedResidual
+from kit.layers.resnet_stem import ResNetStem
 
 __all__ = [
+    "Bottleneck",
     "ClassMask",
     "Confidence",
     "ConvNorm",
+    "DeepLabHead",
+    "ExitHead",
+    "FCNHead",
+    "HeadConfig",
     "InvertedResidual",
     "PTADecoderStage",
     "PTAInvertedResidual",
     "PathBatchNormalization",
+    "ResNetStem",
 ]

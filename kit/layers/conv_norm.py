@@ -19,10 +19,12 @@ class ConvNorm(keras.layers.Layer):
         filters: Output channels; `None` for a depthwise convolution.
         kernel_size: Height and width of the kernel.
         strides: 1 or 2.
+        dilation: Distance of the kernel's taps; more than 1 goes with strides of 1 alone.
         activation: `"relu"`, `"relu6"` or `None`.
         conv_name: Name of the convolution.
         norm_name: Name of the batch normalisation of the first path.
         momentum: Of the moving statistics.
+        epsilon: Added to the variance.
 
     Input shape: `(batch, height, width, channels)`; output: spatial size divided by `strides`.
     """
@@ -35,12 +37,15 @@ class ConvNorm(keras.layers.Layer):
         conv_name: str,
         norm_name: str,
         strides: int = 1,
+        dilation: int = 1,
         activation: str | None = "relu",
         momentum: float = 0.95,
+        epsilon: float = 1e-3,
     ) -> None:
         super().__init__(name=f"{conv_name}_unit")
         options: dict[str, Any] = {
             "strides": strides,
+            "dilation_rate": dilation,
             "padding": "same",
             "use_bias": False,
             "name": conv_name,
@@ -61,7 +66,7 @@ class ConvNorm(keras.layers.Layer):
             else keras.layers.Activation(activation, name=f"{conv_name}_{activation}")
         )
         self._norm_name = norm_name
-        self._momentum = momentum
+        self._statistics = {"momentum": momentum, "epsilon": epsilon}
 
     def norm(self, path: str) -> PathBatchNormalization:
         """The batch normalisation of `path`, made when it is asked for the first time."""
@@ -70,8 +75,8 @@ class ConvNorm(keras.layers.Layer):
             self.norms.append(
                 PathBatchNormalization(
                     owner=self.norms[0] if self.norms else None,
-                    momentum=self._momentum,
                     name=f"{self._norm_name}{suffix}",
+                    **self._statistics,
                 )
             )
             self.paths.append(path)

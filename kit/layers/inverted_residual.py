@@ -17,6 +17,7 @@ class InvertedResidual(keras.layers.Layer):
         expanded: Channels of the depthwise convolution; equal to the input's: no expansion layer.
         in_channels: Input channels.
         strides: 1 or 2, of the depthwise convolution.
+        dilation: Of the depthwise convolution.
         name: Prefix of the layers' names, those of Keras Applications: `block_3`.
 
     Input shape: `(batch, height, width, in_channels)`; output:
@@ -24,7 +25,14 @@ class InvertedResidual(keras.layers.Layer):
     """
 
     def __init__(
-        self, filters: int, *, expanded: int, in_channels: int, strides: int, name: str
+        self,
+        filters: int,
+        *,
+        expanded: int,
+        in_channels: int,
+        strides: int,
+        dilation: int = 1,
+        name: str,
     ) -> None:
         super().__init__(name=f"{name}_inverted_residual")
         self.expand = (
@@ -42,6 +50,7 @@ class InvertedResidual(keras.layers.Layer):
             None,
             3,
             strides=strides,
+            dilation=dilation,
             activation="relu6",
             conv_name=f"{name}_depthwise",
             norm_name=f"{name}_depthwise_BN",

@@ -59,6 +59,9 @@ class PTADecoderStage(keras.layers.Layer):
             light("pointwise", filters, 1, "relu"),
         ]
         self.mean = keras.layers.Average(name=f"{name}_mean")
+        # Changes no value, for both branches end in ReLU. Without it the converter moves the
+        # mean's factor into the convolutions behind, where a stage that begins there has it not.
+        self.mean_relu = keras.layers.ReLU(name=f"{name}_mean_relu")
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -72,7 +75,8 @@ class PTADecoderStage(keras.layers.Layer):
         if branch == "skip":
             return x
         if branch == "both":
-            return self.mean([self._heavy(x, skip, path), self._light(x, skip, path)])
+            both = [self._heavy(x, skip, path), self._light(x, skip, path)]
+            return self.mean_relu(self.mean(both))
         return self._heavy(x, skip, path) if branch == "heavy" else self._light(x, skip, path)
 
     def _heavy(self, x: keras.KerasTensor, skip: keras.KerasTensor, path: str) -> keras.KerasTensor:

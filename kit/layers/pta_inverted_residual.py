@@ -23,6 +23,7 @@ class PTAInvertedResidual(keras.layers.Layer):
         in_channels: Input channels.
         filters: Output channels.
         strides: 1 or 2.
+        dilation: Of the depthwise convolution of both branches.
         expansion: Ratio of the heavy branch's expansion, 6 in MobileNetV2.
         light_expansion: Ratio of the light branch where there is no shortcut; `None`: such a block
             has no light branch.
@@ -38,6 +39,7 @@ class PTAInvertedResidual(keras.layers.Layer):
         filters: int,
         *,
         strides: int,
+        dilation: int = 1,
         expansion: int = 6,
         light_expansion: int | None = None,
         name: str,
@@ -49,6 +51,7 @@ class PTAInvertedResidual(keras.layers.Layer):
             expanded=expansion * in_channels,
             in_channels=in_channels,
             strides=strides,
+            dilation=dilation,
             name=name,
         )
         self.light = (
@@ -57,6 +60,7 @@ class PTAInvertedResidual(keras.layers.Layer):
                 expanded=light_expansion * in_channels,
                 in_channels=in_channels,
                 strides=strides,
+                dilation=dilation,
                 name=f"{name}_light",
             )
             if light_expansion and not self.has_shortcut

@@ -2,5 +2,19 @@
 
 from kit.networks.adaptive_network import AdaptiveNetwork
 from kit.networks.adaptive_unet import AdaptiveUNet
+from kit.networks.deeplab_v3 import DeepLabV3
+from kit.networks.dilated_network import DilatedNetwork
+from kit.networks.exit import Exit
+from kit.networks.fcn import FCN
+from kit.networks.overprovision import exit_points, overprovision
 
-__all__ = ["AdaptiveNetwork", "AdaptiveUNet"]
+__all__ = [
+    "FCN",
+    "AdaptiveNetwork",
+    "AdaptiveUNet",
+    "DeepLabV3",
+    "DilatedNetwork",
+    "Exit",
+    "exit_points",
+    "overprovision",
+]

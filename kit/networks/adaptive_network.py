@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-import functools
+import re
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Self
 
 import keras
-from keras import ops
 
 from kit.errors import InputError
 from kit.layers.class_mask import ClassMask
 from kit.layers.confidence import Confidence
+from kit.layers.exit_head import ExitHead
 from kit.layers.path_batch_normalization import PathBatchNormalization
+from kit.networks.exit import Exit
+from kit.networks.tier_training import TierTraining
+from kit.search.exit_policy import ExitPolicy
 from kit.search.profiling import Profile, profile
 from kit.tiers import Tier
-from kit.training.active_variables import updating_only
-from kit.training.schedule import Schedule
-from kit.training.single_tier import SingleTier
+
+State = dict[str, keras.KerasTensor]
+"""What has been computed up to a block and is needed behind it; `"x"` is the deepest tensor."""
+
+_FINEST_REPEAT = 4
 
 
-class AdaptiveNetwork(keras.Model):
+class AdaptiveNetwork(TierTraining):
     """Base of segmentation networks that hold several tiers.
 
-    A family says how a tier's graph is wired (`_connect`); this class makes functional models of
-    it, trains them by a schedule with stock `compile` and `fit` on any Keras backend, and knows
-    what each costs.
+    A family says how its blocks are wired (`_begin`, `_block`, `_classify`); this class makes
+    functional models of any tier and stage of it, and knows what each costs. Early exits (MESS,
+    arXiv 2106.03527) stand between blocks and share the branches of their configuration.
 
     Args:
         num_classes: Classes of the masks, 2–255.
         image_size: `(height, width)` in pixels.
         configurations: Name to vector of the configurations, lightest first.
+        exits: Early exits, shallowest first: `Exit`, or what its `to_dict` gave. Several may stand
+            at one point; stages ask for one a point.
+        image_thresholds: Tier's name to the confidence, 0–1, from which an image leaves there.
         training_record: What is known of the weights' origin: recipe, seed, data set, labels.
         name: Of the network.
 
@@ -41,13 +48,13 @@ class AdaptiveNetwork(keras.Model):
     `(batch, height, width, num_classes)`.
     """
 
-    train_function: Any  # Set by Keras.
-
     def __init__(
         self,
         num_classes: int,
         image_size: tuple[int, int],
         configurations: Mapping[str, str],
+        exits: Iterable[Exit | Mapping[str, Any]] = (),
+        image_thresholds: Mapping[str, float] | None = None,
         training_record: Mapping[str, Any] | None = None,
         name: str | None = None,
     ) -> None:
@@ -57,11 +64,15 @@ class AdaptiveNetwork(keras.Model):
         self.num_classes = num_classes
         self.image_size = (image_size[0], image_size[1])
         self.training_record = dict(training_record or {})
+        self.exit_heads: list[ExitHead] = []
         # In a namespace, which Keras does not track: these share their layers with the network.
         self._graphs = SimpleNamespace(
-            configurations=dict(configurations), models={}, active=(), step=None
+            configurations=dict(configurations),
+            exits=tuple(Exit.parse(exit_) for exit_ in exits),
+            thresholds=dict(image_thresholds or {}),
+            models={},
+            interpolations={},
         )
-        self.schedule: Schedule = SingleTier(self.default_tier)
 
     # === Tiers ===
 
@@ -71,14 +82,35 @@ class AdaptiveNetwork(keras.Model):
         return dict(self._graphs.configurations)
 
     @property
-    def tiers(self) -> tuple[Tier, ...]:
-        """Every tier, lightest first."""
+    def exits(self) -> tuple[Exit, ...]:
+        """Early exits, shallowest first; exit k of a tier's name is the k-th of them."""
+        return self._graphs.exits
+
+    @property
+    def image_thresholds(self) -> dict[str, float]:
+        """Tier's name to the confidence, 0–1, from which an image leaves there."""
+        return dict(self._graphs.thresholds)
+
+    @property
+    def final_tiers(self) -> tuple[Tier, ...]:
+        """The final exit of every configuration, lightest first."""
         return tuple(Tier(name) for name in self._graphs.configurations)
 
     @property
+    def tiers(self) -> tuple[Tier, ...]:
+        """Every tier: configurations from the lightest, exits of each from the shallowest."""
+        return tuple(tier for final in self.final_tiers for tier in self.exits_of(final))
+
+    @property
     def default_tier(self) -> Tier:
-        """The tier that `call`, `predict` and `evaluate` run: the heaviest."""
-        return self.tiers[-1]
+        """The tier that `call`, `predict` and `evaluate` run: the heaviest, to its end."""
+        return self.final_tiers[-1]
+
+    def exits_of(self, configuration: str | Tier) -> tuple[Tier, ...]:
+        """The tiers of one configuration, shallowest first, the final exit last."""
+        name = Tier.parse(configuration).configuration
+        early = (Tier(name, exit=k) for k in range(1, len(self.exits) + 1))
+        return (*early, Tier(name))
 
     def resolve(self, name: str | Tier) -> Tier:
         """The tier of this network that `name` names.
@@ -89,14 +121,17 @@ class AdaptiveNetwork(keras.Model):
             InputError: listing the valid names.
         """
         tier = Tier.parse(name)
-        if tier.exit is not None or tier.input_size not in (None, self.image_size):
+        if tier.input_size not in (None, self.image_size):
             raise InputError(
                 f"`tier` must be one of {', '.join(map(str, self.tiers))}, or a vector of "
                 f"branches; received: {tier.name!r}"
             )
+        if tier.exit is not None and tier.exit > len(self.exits):
+            have = f"exits 1 to {len(self.exits)}" if self.exits else "no early exits"
+            raise InputError(f"`tier`: the network has {have}; received: {tier.name!r}")
         if tier.configuration not in self._graphs.configurations:
             self.add_configuration(tier.configuration, tier.configuration)
-        return Tier(tier.configuration)
+        return Tier(tier.configuration, exit=tier.exit)
 
     def add_configuration(self, name: str, vector: str | Sequence[str]) -> Tier:
         """Add a configuration after training.
@@ -119,12 +154,48 @@ class AdaptiveNetwork(keras.Model):
         # last first, meets the paths in the order in which they were made.
         self._graphs.configurations = {name: vector, **self._graphs.configurations}
         known = {id(layer) for layer in self._flatten_layers()}
-        self.tier(tier)
+        self.joint_model(self.exits_of(tier))
         for layer in self._flatten_layers():
             if isinstance(layer, PathBatchNormalization) and id(layer) not in known:
                 layer.copy_statistics()
         self.train_function = None
         return tier
+
+    def with_exits(
+        self,
+        exits: Iterable[Exit | Mapping[str, Any]],
+        image_thresholds: Mapping[str, float] | None = None,
+    ) -> Self:
+        """The same network with other early exits.
+
+        Heads that it has already, same point and same make, keep their weights; others start from
+        nothing. No weight of the trunk or of the final exit changes.
+
+        Args:
+            exits: Shallowest first.
+            image_thresholds: As of the constructor.
+        """
+        config = {
+            **self.get_config(),
+            "exits": [Exit.parse(exit_).to_dict() for exit_ in exits],
+            "image_thresholds": dict(image_thresholds or {}),
+        }
+        network = self.from_config(config)
+        own = {layer.name: layer for layer in self._weighted_layers()}
+        for layer in network._weighted_layers():
+            if layer.name in own:
+                layer.set_weights(own[layer.name].get_weights())
+        return network
+
+    def _weighted_layers(self) -> list[keras.layers.Layer]:
+        """The layers that hold weights themselves, each with a name of its own."""
+        return [
+            layer
+            for layer in self._flatten_layers(include_self=False)
+            if layer.weights and not list(layer._flatten_layers(include_self=False))
+        ]
+
+    # === Functional models ===
 
     def tier(self, name: str | Tier) -> keras.Model:
         """The functional model of one tier; its layers are the network's own.
@@ -136,220 +207,310 @@ class AdaptiveNetwork(keras.Model):
             Model from images `(batch, height, width, 3)`, 0–255, to logits float32
             `(batch, height, width, num_classes)` at the images' size.
         """
-        return self._model("", name, lambda logits: self._interpolate(logits, self.image_size))
+        return self.joint_model((self.resolve(name),))
+
+    def joint_model(self, tiers: Sequence[Tier]) -> keras.Model:
+        """The functional model of several tiers that runs what they share once.
+
+        Args:
+            tiers: One or more, of any configurations.
+
+        Returns:
+            As `tier`, with a list of logits in the order of `tiers` if there are several.
+        """
+        tiers = tuple(tiers)
+
+        def make() -> tuple[Any, Any]:
+            image = self._image()
+            outputs: dict[Tier, keras.KerasTensor] = {}
+            for configuration in dict.fromkeys(tier.configuration for tier in tiers):
+                state, depth = self._begin(image, self.configurations[configuration]), 0
+                group = {tier for tier in tiers if tier.configuration == configuration}
+                for tier in sorted(group, key=self._depth):
+                    state, depth = self._run(tier, state, depth), self._depth(tier)
+                    outputs[tier] = self._full_size(self._logits(tier, state))
+            logits = [outputs[tier] for tier in tiers]
+            return image, logits if len(logits) > 1 else logits[0]
+
+        return self._model("_".join(map(str, tiers)), make)
+
+    def features_model(self, tiers: Sequence[Tier]) -> keras.Model:
+        """The functional model of what early exits take in.
+
+        Args:
+            tiers: One or more, of one configuration.
+
+        Returns:
+            Model from images to a list: for each early exit its features
+            `(batch, height / stride, width / stride, channels)`, for a final one its logits at the
+            images' size.
+        """
+        tiers = tuple(tiers)
+
+        def make() -> tuple[Any, Any]:
+            image = self._image()
+            state, depth = self._begin(image, self.configurations[tiers[0].configuration]), 0
+            outputs: dict[Tier, keras.KerasTensor] = {}
+            for tier in sorted(tiers, key=self._depth):
+                state, depth = self._run(tier, state, depth), self._depth(tier)
+                if tier.exit is None:
+                    outputs[tier] = self._full_size(self._logits(tier, state))
+                else:
+                    outputs[tier] = state["x"]
+            return image, [outputs[tier] for tier in tiers]
+
+        return self._model("features_" + "_".join(map(str, tiers)), make)
+
+    def trunk_model(self, configuration: str | Tier, blocks: int) -> keras.Model:
+        """The functional model of a configuration's first blocks.
+
+        Args:
+            configuration: Its name.
+            blocks: How many blocks run, 0 to all.
+
+        Returns:
+            Model from images to the features behind them, `(batch, height / stride,
+            width / stride, channels)`.
+        """
+        name = self.resolve(configuration).configuration
+
+        def make() -> tuple[Any, Any]:
+            image = self._image()
+            vector = self.configurations[name]
+            state = self._begin(image, vector)
+            for index in range(blocks):
+                state = self._block(index, state, vector)
+            return image, state["x"]
+
+        return self._model(f"{name}_trunk_{blocks}", make)
+
+    def exit_model(self, tier: Tier) -> keras.Model:
+        """The functional model of an early exit's head.
+
+        Args:
+            tier: An early exit.
+
+        Returns:
+            Model from its features to logits float32 `(batch, height, width, num_classes)` at the
+            images' size.
+        """
+
+        def make() -> tuple[Any, Any]:
+            (features,) = self.features_model((tier,)).outputs
+            x = keras.Input(features.shape[1:], dtype=features.dtype, name="features")
+            return x, self._full_size(self._logits(tier, {"x": x}))
+
+        return self._model(f"head_{tier}", make)
 
     def logits_model(self, name: str | Tier) -> keras.Model:
         """As `tier`, with `{"logits": …}` at the resolution at which the tier computes them."""
-        return self._model("logits", name, lambda logits: {"logits": logits})
+        tier = self.resolve(name)
+        return self._one_shot(f"{tier}_logits", tier, lambda logits: {"logits": logits})
 
-    def predictor(self, name: str | Tier, pixel_threshold: float = 0.5) -> keras.Model:
+    def predictor(self, name: str | Tier, policy: ExitPolicy | None = None) -> keras.Model:
         """What a device runs for one tier: exactly this is exported.
 
-        Half of the resolution that lies between a tier's logits and its mask is interpolated, the
-        other half repeated, for the interpolation at full size is the dearest part of a light tier.
+        Part of the resolution that lies between a tier's logits and its mask is interpolated, the
+        rest repeated, for the interpolation at full size is the dearest part of a light tier.
 
         Args:
             name: Of the tier, or a `Tier`.
-            pixel_threshold: Class probability from which a pixel counts as sure.
+            policy: How sure pixels are told; the exit's own by default.
 
         Returns:
             Model from images `(batch, height, width, 3)`, 0–255, to
             `{"mask": uint8 (batch, height, width), "confidence": float32 (batch,)}`.
         """
+        tier = self.resolve(name)
+        policy = policy or self.policy(tier)
+        return self._one_shot(
+            f"{tier}_predictor_{policy}", tier, lambda logits: self._decide(logits, policy)
+        )
 
-        def head(logits: keras.KerasTensor) -> dict[str, keras.KerasTensor]:
-            height, width = self.image_size
-            stride = height // logits.shape[1]
-            repeat = max(stride // 2, 1)
-            finer = self._interpolate(logits, (height // repeat, width // repeat))
-            return {
-                "mask": ClassMask(repeat, name="mask")(finer),
-                "confidence": Confidence(
-                    pixel_threshold, step=max(8 // stride, 1), name="confidence"
-                )(logits),
-            }
+    def stage(self, configuration: str | Tier, stage: int) -> keras.Model:
+        """One of the chained stages of a configuration.
 
-        return self._model(f"predictor{pixel_threshold}", name, head)
+        Args:
+            configuration: Its name.
+            stage: 1 for the one that begins with the image; the last, one more than there are early
+                exits, ends at the final exit.
+
+        Returns:
+            Model from the image, or from `state_*` as the stage before gave them, to a dictionary
+            of `mask` and `confidence` (as of `predictor`) and, but for the last, `state_*`.
+
+        Raises:
+            InputError: if there is no such stage, or two exits stand at one point.
+        """
+        tiers = self.exits_of(self.resolve(configuration))
+        depths = [self._depth(tier) for tier in tiers]
+        if len(set(depths)) < len(depths):
+            raise InputError(
+                "stages need one exit a point; choose among the candidates (`with_exits`), which "
+                f"stand behind blocks {', '.join(map(str, depths[:-1]))}"
+            )
+        if not 1 <= stage <= len(tiers):
+            raise InputError(f"`stage` must be 1 to {len(tiers)}; received: {stage}")
+        tier = tiers[stage - 1]
+
+        def make() -> tuple[Any, Any]:
+            vector = self.configurations[tier.configuration]
+            inputs: Any = self._image()
+            state = self._begin(inputs, vector)
+            depth = 0
+            if stage > 1:
+                depth = depths[stage - 2]
+                state = {
+                    key: keras.Input(value.shape[1:], dtype=value.dtype, name=f"state_{key}")
+                    for key, value in self._run(tiers[stage - 2], state, 0).items()
+                }
+                inputs = {f"state_{key}": value for key, value in state.items()}
+            state = self._run(tier, state, depth)
+            outputs = self._decide(self._logits(tier, state), self.policy(tier))
+            if tier.exit is not None:
+                outputs |= {f"state_{key}": value for key, value in state.items()}
+            return inputs, outputs
+
+        return self._model(tier.stage_name(stage), make)
+
+    def policy(self, name: str | Tier) -> ExitPolicy:
+        """How a tier tells sure pixels."""
+        exit_ = Tier.parse(name).exit
+        return ExitPolicy() if exit_ is None else self.exits[exit_ - 1].policy
 
     def profile(self, name: str | Tier) -> Profile:
         """Exact parameters and multiply-adds of a tier."""
         return profile(self.logits_model(name))
 
-    def _model(self, kind: str, name: str | Tier, head: Any) -> keras.Model:
-        tier = self.resolve(name)
+    def _one_shot(self, key: str, tier: Tier, head: Callable[[Any], Any]) -> keras.Model:
+        def make() -> tuple[Any, Any]:
+            image = self._image()
+            state = self._begin(image, self.configurations[tier.configuration])
+            return image, head(self._logits(tier, self._run(tier, state, 0)))
+
+        return self._model(key, make)
+
+    def _model(self, key: str, make: Callable[[], tuple[Any, Any]]) -> keras.Model:
         models = self._graphs.models
-        if (kind, tier) not in models:
-            image = keras.Input((*self.image_size, 3), name="image")
-            logits = self._connect(image, self._graphs.configurations[tier.configuration])
-            models[kind, tier] = keras.Model(
-                image, head(logits), name="_".join(filter(None, [self.name, tier.name, kind]))
-            )
-        return models[kind, tier]
+        if key not in models:
+            name = re.sub(r"\W+", "_", f"{self.name}_{key}")
+            models[key] = keras.Model(*make(), name=name[:200])
+        return models[key]
+
+    # === Wiring ===
+
+    def _image(self) -> keras.KerasTensor:
+        return keras.Input((*self.image_size, 3), name="image")
+
+    def _depth(self, tier: Tier) -> int:
+        """Number of blocks that run before a tier's head."""
+        if tier.exit is None:
+            return len(self.configurations[tier.configuration])
+        return self.exits[tier.exit - 1].after
+
+    def _run(self, tier: Tier, state: State, depth: int) -> State:
+        """The state at a tier's head, from that behind `depth` blocks."""
+        vector = self.configurations[tier.configuration]
+        for index in range(depth, self._depth(tier)):
+            state = self._block(index, state, vector)
+        return state
+
+    def _logits(self, tier: Tier, state: State) -> keras.KerasTensor:
+        if tier.exit is None:
+            return self._classify(state, self.configurations[tier.configuration])
+        head = self._exit_head(tier.exit, state["x"])
+        vector = self.configurations[tier.configuration]
+        return head.connect(state["x"], vector[: self._depth(tier)])
+
+    def _exit_head(self, number: int, x: keras.KerasTensor) -> ExitHead:
+        """The head of exit `number`, made when it is wired for the first time."""
+        exit_ = self.exits[number - 1]
+        made = {head.name: head for head in self.exit_heads}
+        if f"{exit_.name}_exit" not in made:
+            stride = self.image_size[0] // x.shape[1]
+            head = ExitHead(exit_.head, x.shape[-1], self.num_classes, stride, name=exit_.name)
+            self.exit_heads.append(head)
+            return head
+        return made[f"{exit_.name}_exit"]
+
+    def _full_size(self, logits: keras.KerasTensor) -> keras.KerasTensor:
+        return self._interpolate(logits, self.image_size)
 
     def _interpolate(self, logits: keras.KerasTensor, size: tuple[int, int]) -> keras.KerasTensor:
         scale = size[0] // logits.shape[1]
         if scale == 1:
             return logits
-        return keras.layers.UpSampling2D(
-            scale, interpolation="bilinear", dtype="float32", name=f"logits_x{scale}"
-        )(logits)
+        layers = self._graphs.interpolations
+        if scale not in layers:
+            layers[scale] = keras.layers.UpSampling2D(
+                scale, interpolation="bilinear", dtype="float32", name=f"logits_x{scale}"
+            )
+        return layers[scale](logits)
+
+    def _decide(self, logits: keras.KerasTensor, policy: ExitPolicy) -> dict[str, Any]:
+        """Mask and confidence of logits."""
+        height, width = self.image_size
+        stride = height // logits.shape[1]
+        repeat = min(max(stride // 2, 1), _FINEST_REPEAT)
+        finer = self._interpolate(logits, (height // repeat, width // repeat))
+        return {
+            "mask": ClassMask(repeat, name="mask")(finer),
+            "confidence": Confidence(
+                policy.pixel_threshold,
+                step=max(8 // stride, 1),
+                measure=policy.measure,
+                edge_aware=policy.edge_aware,
+                name="confidence",
+            )(logits),
+        }
+
+    def _wire(self) -> None:
+        """Make every tier's graph; a family calls it when its layers are there."""
+        for name, vector in self._graphs.configurations.items():
+            self._graphs.configurations[name] = self._parse_vector(vector)
+        self._check_exits()
+        # The heaviest first: its path gives the layers their plain names.
+        for final in reversed(self.final_tiers):
+            self.joint_model(self.exits_of(final))
+        self.build(None)
+
+    def _check_exits(self) -> None:
+        blocks = len(next(iter(self.configurations.values())))
+        depths = [exit_.after for exit_ in self.exits]
+        if depths != sorted(depths) or max(depths, default=1) >= blocks:
+            raise InputError(
+                f"`exits` must stand behind 1 to {blocks - 1} blocks, shallowest first; "
+                f"received: {', '.join(map(str, depths))}"
+            )
+        names = [exit_.name for exit_ in self.exits]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise InputError(f"`exits` must differ; received twice: {', '.join(sorted(twice))}")
+        early = {tier.name for tier in self.tiers if tier.exit is not None}
+        for name, threshold in self._graphs.thresholds.items():
+            if name not in early or not 0 <= threshold <= 1:
+                raise InputError(
+                    f"`image_thresholds` must be 0 to 1 for tiers among {', '.join(sorted(early))}"
+                    f"; received: {name!r}: {threshold}"
+                )
 
     @abstractmethod
-    def _connect(self, image: keras.KerasTensor, vector: str) -> keras.KerasTensor:
-        """Wire the graph of a configuration from images to float32 logits at its own stride."""
+    def _begin(self, image: keras.KerasTensor, vector: str) -> State:
+        """Wire what comes before the first block."""
+
+    @abstractmethod
+    def _block(self, index: int, state: State, vector: str) -> State:
+        """Wire block `index` (0 is the first) on the branch that `vector` chooses.
+
+        The new state holds what blocks behind it or the final exit need, and nothing else.
+        """
+
+    @abstractmethod
+    def _classify(self, state: State, vector: str) -> keras.KerasTensor:
+        """Wire the final exit: float32 logits at the stride at which it computes them."""
 
     @abstractmethod
     def _parse_vector(self, vector: str | Sequence[str]) -> str:
         """Check a vector and return it as letters."""
-
-    # === Training ===
-
-    def compile(self, *args: Any, schedule: Schedule | None = None, **kwargs: Any) -> None:
-        """Configure training.
-
-        Args:
-            *args: As of `keras.Model.compile`.
-            schedule: Which tiers a step trains; the default tier alone by default.
-            **kwargs: As of `keras.Model.compile`. `jit_compile="auto"` is off for TensorFlow
-                without an accelerator, where XLA's convolutions took 7 times as long.
-
-        Raises:
-            InputError: if `steps_per_execution` is not 1: each step may be another graph.
-        """
-        if kwargs.get("steps_per_execution", 1) != 1:
-            raise InputError(
-                "`steps_per_execution` must be 1, for each step may train another tier; "
-                f"received: {kwargs['steps_per_execution']}"
-            )
-        if kwargs.get("jit_compile", "auto") == "auto" and not _compiles_convolutions_well():
-            kwargs["jit_compile"] = False
-        super().compile(*args, **kwargs)
-        # Over all variables: it would not know one that it meets later, in another tier's step.
-        if not self.optimizer.built:
-            self.optimizer.build(self.trainable_variables)
-        self.schedule = schedule or SingleTier(self.default_tier)
-        self.schedule.bind(self)
-        self._graphs.step = None
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile a loaded network as it was saved, with the default schedule."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-
-    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
-        """Train; arguments and result as of `keras.Model.fit`."""
-        follow = keras.callbacks.LambdaCallback(
-            on_train_begin=lambda logs=None: self._synchronise()
-        )
-        kwargs["callbacks"] = [*(kwargs.get("callbacks") or []), follow]
-        return super().fit(*args, **kwargs)
-
-    def _synchronise(self) -> None:
-        self._graphs.step = int(ops.convert_to_numpy(self.optimizer.iterations.value))
-
-    def make_train_function(self, force: bool = False) -> None:
-        """Make one compiled step per distinct set of tiers, and dispatch by the schedule."""
-        if self.train_function is not None and not force:
-            return
-        compiled: dict[tuple[Tier, ...], Any] = {}
-
-        def train_function(*args: Any) -> Any:
-            if self._graphs.step is None:
-                self._synchronise()
-            tiers = self.schedule.draw(self._graphs.step)
-            if tiers not in compiled:
-                compiled[tiers] = self._compile_step(tiers)
-            self._graphs.step += 1
-            return compiled[tiers](*args)
-
-        self.train_function = train_function
-
-    def _compile_step(self, tiers: tuple[Tier, ...]) -> Any:
-        # `jax.jit` caches by function: without an object of its own for each set of tiers, all
-        # would silently share the graph of the first.
-        self.train_step = functools.partial(self._train_tiers, tiers)
-        dispatch = self.train_function
-        try:
-            super().make_train_function(force=True)
-            return self.train_function
-        finally:
-            del self.train_step
-            # Keras has put the compiled step in its place, which would then run for every tier.
-            self.train_function = dispatch
-
-    def _train_tiers(self, tiers: tuple[Tier, ...], *args: Any) -> Any:
-        variables = [v for tier in tiers for v in self.tier(tier).trainable_variables]
-        self._graphs.active = tiers
-        try:
-            with updating_only(self.optimizer, variables):
-                return super().train_step(*args)
-        finally:
-            self._graphs.active = ()
-
-    def call(self, images: Any, training: bool = False) -> Any:
-        """Logits of the default tier, or of the tiers that the training step has drawn."""
-        outputs = [
-            self.tier(tier)(images, training=training)
-            for tier in self._graphs.active or (self.default_tier,)
-        ]
-        return outputs[-1] if len(outputs) == 1 else outputs
-
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """Sum of the tiers' task losses, and of their distillation when the schedule has one."""
-        predictions = y_pred if isinstance(y_pred, list) else [y_pred]
-        loss = sum(
-            super(AdaptiveNetwork, self).compute_loss(x, y, prediction, sample_weight, training)
-            for prediction in predictions
-        )
-        teacher = self.schedule.teacher
-        active = self._graphs.active
-        if active and self.schedule.distillation and teacher is not None and teacher not in active:
-            # By the batch's own statistics: the averages of a tier that is drawn in one step of
-            # six trail behind weights that move in all of them. The averages stay as they are.
-            with _momentum(self.tier(teacher), 1.0) as model:
-                target = ops.stop_gradient(ops.log_softmax(model(x, training=True)))
-            for prediction in predictions:
-                loss += self.schedule.distillation * _divergence(target, prediction)
-        return loss
-
-    def compute_metrics(
-        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
-    ) -> dict[str, Any]:
-        """Metrics of the last tier of the step."""
-        return super().compute_metrics(
-            x, y, y_pred[-1] if isinstance(y_pred, list) else y_pred, sample_weight
-        )
-
-    def recalibrate(
-        self, batches: Iterable[Any], tiers: Iterable[str | Tier] | None = None
-    ) -> None:
-        """Estimate the BatchNorm statistics of each tier anew, as the mean over `batches`.
-
-        Args:
-            batches: Images `(batch, height, width, 3)`, or tuples that begin with them; read once
-                for each tier. Not augmented ones give statistics as they will be at inference.
-            tiers: Tiers to recalibrate; all by default.
-
-        Raises:
-            InputError: if `batches` can be read once only and there are several tiers.
-        """
-        chosen = [self.resolve(tier) for tier in tiers or self.tiers]
-        if len(chosen) > 1 and iter(batches) is batches:
-            raise InputError(
-                "`batches` must be readable once for each tier, as a list is; "
-                f"received: {type(batches).__name__}"
-            )
-        for tier in chosen:
-            for index, batch in enumerate(batches):
-                images = batch[0] if isinstance(batch, tuple) else batch
-                with _momentum(self.tier(tier), index / (index + 1)) as model:
-                    model(ops.convert_to_tensor(images, "float32"), training=True)
 
     # === Config ===
 
@@ -368,31 +529,8 @@ class AdaptiveNetwork(keras.Model):
             "num_classes": self.num_classes,
             "image_size": self.image_size,
             "configurations": self.configurations,
+            "exits": [exit_.to_dict() for exit_ in self.exits],
+            "image_thresholds": self.image_thresholds,
             "training_record": self.training_record,
             "name": self.name,
         }
-
-
-def _compiles_convolutions_well() -> bool:
-    return keras.backend.backend() != "tensorflow" or bool(keras.distribution.list_devices("gpu"))
-
-
-@contextmanager
-def _momentum(model: keras.Model, momentum: float) -> Iterator[keras.Model]:
-    """The model, its moving statistics with another momentum: 1 holds them, 0 replaces them."""
-    norms = [layer for layer in model.layers if isinstance(layer, PathBatchNormalization)]
-    before = [norm.momentum for norm in norms]
-    try:
-        for norm in norms:
-            norm.momentum = momentum
-        yield model
-    finally:
-        for norm, original in zip(norms, before, strict=True):
-            norm.momentum = original
-
-
-def _divergence(target: Any, logits: Any) -> Any:
-    """Kullback–Leibler divergence of the predictions from the target's log-probabilities."""
-    logits = ops.cast(logits, "float32")
-    difference = ops.cast(target, "float32") - ops.log_softmax(logits)
-    return ops.mean(ops.sum(ops.exp(ops.cast(target, "float32")) * difference, axis=-1))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from kit.layers.conv_norm import ConvNorm
 from kit.layers.inverted_residual import InvertedResidual
 from kit.layers.pta_decoder_stage import PTADecoderStage
 from kit.layers.pta_inverted_residual import PTAInvertedResidual
-from kit.networks.adaptive_network import AdaptiveNetwork
+from kit.networks.adaptive_network import AdaptiveNetwork, State
+from kit.networks.exit import Exit
 from kit.networks.mobilenet_v2 import GROUPS, channels, load_imagenet_weights
 from kit.networks.presets import ADAPTIVE_UNET, PLAIN_UNET
 from kit.tiers import parse_vector, vector_name
@@ -41,6 +43,8 @@ class AdaptiveUNet(AdaptiveNetwork):
             `None`: those have a heavy branch alone.
         adaptive: `False` for the plain U-Net: heavy branches only, one tier named `plain`.
         configurations: Name to vector, lightest first; the six presets by default.
+        exits: Early exits, shallowest first; see `AdaptiveNetwork`.
+        image_thresholds: Of the early exits; see `AdaptiveNetwork`.
         training_record: What is known of the weights' origin.
         name: Of the network.
 
@@ -66,6 +70,8 @@ class AdaptiveUNet(AdaptiveNetwork):
         light_expansion: int | None = None,
         adaptive: bool = True,
         configurations: Mapping[str, str] | None = None,
+        exits: Iterable[Exit | Mapping[str, Any]] = (),
+        image_thresholds: Mapping[str, float] | None = None,
         training_record: Mapping[str, Any] | None = None,
         name: str = "adaptive_unet",
     ) -> None:
@@ -85,7 +91,15 @@ class AdaptiveUNet(AdaptiveNetwork):
                 f"`light_expansion` must be 2 to 6, or `None`; received: {light_expansion}"
             )
         presets = ADAPTIVE_UNET if adaptive else PLAIN_UNET
-        super().__init__(num_classes, image_size, configurations or presets, training_record, name)
+        super().__init__(
+            num_classes,
+            image_size,
+            configurations or presets,
+            exits,
+            image_thresholds,
+            training_record,
+            name,
+        )
         self.encoder_weights = None if encoder_weights is None else str(encoder_weights)
         self.width = width
         self.decoder_widths = tuple(decoder_widths)
@@ -125,13 +139,7 @@ class AdaptiveUNet(AdaptiveNetwork):
         }
         self.float_logits = keras.layers.Activation("linear", dtype="float32", name="logits")
 
-        # === Functional Model ===
-        for configuration, vector in self._graphs.configurations.items():
-            self._graphs.configurations[configuration] = self._parse_vector(vector)
-        # The heaviest first: its path gives the layers their plain names.
-        for tier in reversed(self.tiers):
-            self.tier(tier)
-        self.build(None)
+        self._wire()
         if encoder_weights is not None:
             load_imagenet_weights(self, str(encoder_weights))
 
@@ -144,20 +152,31 @@ class AdaptiveUNet(AdaptiveNetwork):
         presets = ADAPTIVE_UNET if self.adaptive else PLAIN_UNET
         return vector_name(parse_vector(vector, [block.choices for block in self.blocks], presets))
 
-    def _connect(self, image: keras.KerasTensor, vector: str) -> keras.KerasTensor:
+    def _begin(self, image: keras.KerasTensor, vector: str) -> State:
+        return {"x": self.first.connect(self.stem.connect(self.rescale(image), ""), "")}
+
+    def _block(self, index: int, state: State, vector: str) -> State:
         branches = parse_vector(vector, [block.choices for block in self.blocks], {})
-        x = self.first.connect(self.stem.connect(self.rescale(image), ""), "")
-        outputs = {2: x}
-        stride = 2
-        for index, block in enumerate(self.encoder_blocks):
-            x = block.connect(x, branches[index], vector[:index])
-            stride = self.image_size[0] // x.shape[1]
-            outputs[stride] = x
-        for index, stage in enumerate(self.decoder_stages, start=len(self.encoder_blocks)):
-            skip = outputs[stride // 2]
-            x = stage.connect(x, skip, branches[index], vector[:index])
-            stride = self.image_size[0] // x.shape[1]
-        return self.float_logits(self.heads[f"stride_{stride}"](x))
+        x, skips = state["x"], {key: value for key, value in state.items() if key != "x"}
+        stride = self._stride(x)
+        if index < len(self.encoder_blocks):
+            y = self.encoder_blocks[index].connect(x, branches[index], vector[:index])
+            # The last output of a stride goes on to the decoder, unless its stage is skipped.
+            stage = len(branches) - 1 - int(math.log2(stride // 2))
+            if self._stride(y) > stride and branches[stage] != "skip":
+                skips[f"skip_{stride}"] = x
+        else:
+            stage = index - len(self.encoder_blocks)
+            skip = skips.pop(f"skip_{stride // 2}", x)
+            y = self.decoder_stages[stage].connect(x, skip, branches[index], vector[:index])
+        return {"x": y, **skips}
+
+    def _stride(self, x: keras.KerasTensor) -> int:
+        return self.image_size[0] // x.shape[1]
+
+    def _classify(self, state: State, vector: str) -> keras.KerasTensor:
+        x = state["x"]
+        return self.float_logits(self.heads[f"stride_{self._stride(x)}"](x))
 
     # === Config ===
 

@@ -1,5 +1,22 @@
-"""What tiers cost."""
+"""What tiers cost, and which exits, heads and thresholds suit a purpose."""
 
+from kit.search.candidate import Candidate
+from kit.search.exit_policy import ExitPolicy
+from kit.search.exit_search import ExitSearch
+from kit.search.exit_table import ExitTable
+from kit.search.pareto import pareto_front
 from kit.search.profiling import Profile, profile
+from kit.search.search_result import SearchResult
+from kit.search.stage_costs import StageCosts
 
-__all__ = ["Profile", "profile"]
+__all__ = [
+    "Candidate",
+    "ExitPolicy",
+    "ExitSearch",
+    "ExitTable",
+    "Profile",
+    "SearchResult",
+    "StageCosts",
+    "pareto_front",
+    "profile",
+]

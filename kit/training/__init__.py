@@ -3,8 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 from kit.training.checkpoint import Checkpoint
+from kit.training.exit_heads import ExitHeads
+from kit.training.filtered_distillation import FilteredDistillation
 from kit.training.pta_sampling import PTASampling
 from kit.training.recipe import Recipe
+from kit.training.round_robin_exits import RoundRobinExits
 from kit.training.schedule import Schedule
 from kit.training.single_tier import SingleTier
 
@@ -13,8 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Checkpoint",
+    "ExitHeads",
+    "FilteredDistillation",
     "PTASampling",
     "Recipe",
+    "RoundRobinExits",
     "Schedule",
     "SingleTier",
     "TrainingResult",

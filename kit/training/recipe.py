@@ -12,6 +12,7 @@ from typing import Any, Self
 from kit.errors import InputError
 
 _FOLDER = resources.files("kit") / "recipes"
+_CHOICES = {"family": ("adaptive_unet", "deeplab_v3", "fcn"), "phase": ("network", "heads")}
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,23 @@ class Recipe:
         weight_decay: Of AdamW (arXiv 1711.05101).
         dice_weight: Weight of the soft Dice loss beside cross-entropy, 0 or more.
         class_balance: Exponent of the median-frequency class weights; 0 for none.
-        adaptive: `False` trains the plain network.
+        family: `"adaptive_unet"`, `"deeplab_v3"` or `"fcn"`.
+        adaptive: `False` trains the plain U-Net.
         encoder_weights: `"imagenet"`, a file, or `None`; `${TIERSEG_WEIGHTS}/…` names a file in the
             folder of known weights.
         width: MobileNetV2's width multiplier.
         decoder_widths: Channels of the decoder's stages.
         light_expansion: Of the encoder's light branches; see `AdaptiveUNet`.
+        backbone: Of DeepLabV3 and FCN; see `DeepLabV3`.
+        output_stride: Of DeepLabV3 and FCN.
+        head_channels: Of DeepLabV3's head.
+        initial: A trained network (`.keras`) to go on from, instead of a new one; its family, size
+            and configurations are then its own.
+        exits: Early exits, shallowest first: tables with `after` and `head`; those of `initial` if
+            empty.
+        phase: `"network"` trains everything, early exits in turn if there are some; `"heads"`
+            trains the heads of the early exits alone, taught by the final exit.
+        head_loss: Arguments of `FilteredDistillation` in the phase of the heads.
         configurations: Name to vector, lightest first; the six presets if empty.
         augmentation: Arguments of `kit.data.Augmentation`.
         warm_up: Share of the steps that trains the heaviest tier alone.
@@ -55,11 +67,19 @@ class Recipe:
     weight_decay: float = 1e-2
     dice_weight: float = 1.0
     class_balance: float = 0.5
+    family: str = "adaptive_unet"
     adaptive: bool = True
     encoder_weights: str | None = None
     width: float = 1.0
     decoder_widths: tuple[int, ...] = (192, 96, 48, 48)
     light_expansion: int | None = None
+    backbone: str = "mobilenet_v2"
+    output_stride: int = 8
+    head_channels: int = 256
+    initial: str | None = None
+    exits: tuple[dict[str, Any], ...] = ()
+    phase: str = "network"
+    head_loss: dict[str, Any] = field(default_factory=dict)
     configurations: dict[str, str] = field(default_factory=dict)
     augmentation: dict[str, Any] = field(default_factory=dict)
     warm_up: float = 0.3
@@ -69,13 +89,19 @@ class Recipe:
     data_options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for key in ("image_size", "crop_size", "decoder_widths"):
+        for key in ("image_size", "crop_size", "decoder_widths", "exits"):
             object.__setattr__(self, key, tuple(getattr(self, key)))
         for key, least in (("epochs", 1), ("batch_size", 1), ("recalibration_batches", 0)):
             if getattr(self, key) < least:
                 raise InputError(
                     f"recipe {self.name!r}: `{key}` must be at least {least}; "
                     f"received: {getattr(self, key)}"
+                )
+        for key, choices in _CHOICES.items():
+            if getattr(self, key) not in choices:
+                raise InputError(
+                    f"recipe {self.name!r}: `{key}` must be one of {', '.join(choices)}; "
+                    f"received: {getattr(self, key)!r}"
                 )
         for key in ("warm_up", "class_balance"):
             if not 0 <= getattr(self, key) <= 1:

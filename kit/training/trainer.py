@@ -22,9 +22,16 @@ from kit.losses import CrossEntropyDice
 from kit.metrics import median_frequency_weights
 from kit.networks.adaptive_network import AdaptiveNetwork
 from kit.networks.adaptive_unet import AdaptiveUNet
+from kit.networks.deeplab_v3 import DeepLabV3
+from kit.networks.fcn import FCN
 from kit.training.checkpoint import Checkpoint, replacing, write_text
+from kit.training.exit_heads import ExitHeads
+from kit.training.filtered_distillation import FilteredDistillation
 from kit.training.pta_sampling import PTASampling
 from kit.training.recipe import Recipe
+from kit.training.round_robin_exits import RoundRobinExits
+from kit.training.schedule import Schedule
+from kit.training.single_tier import SingleTier
 
 NETWORK = "network.keras"
 HISTORY = "history.json"
@@ -150,8 +157,10 @@ def train(
         verbose=0,
         callbacks=[_Record(checkpoint, batches, recipe.epochs), checkpoint],
     )
-    # On what training saw: whole images have other statistics than augmented crops.
-    if count := min(recipe.recalibration_batches, len(batches)):
+    # On what training saw: whole images have other statistics than augmented crops. Where heads
+    # alone were trained, the trunk stays as it was, and their own averages had a trunk at rest.
+    count = min(recipe.recalibration_batches, len(batches))
+    if count and recipe.phase == "network":
         network.recalibrate([batches[index] for index in range(count)])
     with _layers_in("float32"):
         network = network.resized(recipe.image_size)
@@ -171,35 +180,66 @@ def _layers_in(policy: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _network(recipe: Recipe, dataset: Dataset, seed: int) -> AdaptiveUNet:
+def _network(recipe: Recipe, dataset: Dataset, seed: int) -> AdaptiveNetwork:
+    record = {
+        "recipe": recipe.name,
+        "seed": seed,
+        "epochs": recipe.epochs,
+        "dataset": dataset.name,
+        "labels": [
+            {"id": index, "name": item.name, "color": list(item.color)}
+            for index, item in enumerate(dataset.classes)
+        ],
+    }
+    if recipe.initial is not None:
+        return _initial(recipe, dataset, record)
     weights = recipe.encoder_weights
     if weights is not None:
         folder = os.environ.get("TIERSEG_WEIGHTS", "../shared/weights")
         weights = weights.replace("${TIERSEG_WEIGHTS}", folder)
-    return AdaptiveUNet(
-        len(dataset.classes),
-        recipe.crop_size,
-        encoder_weights=weights,
-        width=recipe.width,
-        decoder_widths=recipe.decoder_widths,
-        light_expansion=recipe.light_expansion,
-        adaptive=recipe.adaptive,
-        configurations=recipe.configurations if recipe.adaptive else None,
-        training_record={
-            "recipe": recipe.name,
-            "seed": seed,
-            "epochs": recipe.epochs,
-            "dataset": dataset.name,
-            "labels": [
-                {"id": index, "name": item.name, "color": list(item.color)}
-                for index, item in enumerate(dataset.classes)
-            ],
-        },
-    )
+    shared: dict[str, Any] = {
+        "num_classes": len(dataset.classes),
+        "image_size": recipe.crop_size,
+        "encoder_weights": weights,
+        "width": recipe.width,
+        "exits": recipe.exits,
+        "training_record": record,
+    }
+    if recipe.family == "adaptive_unet":
+        return AdaptiveUNet(
+            **shared,
+            decoder_widths=recipe.decoder_widths,
+            light_expansion=recipe.light_expansion,
+            adaptive=recipe.adaptive,
+            configurations=recipe.configurations if recipe.adaptive else None,
+        )
+    shared |= {"backbone": recipe.backbone, "output_stride": recipe.output_stride}
+    if recipe.family == "deeplab_v3":
+        return DeepLabV3(**shared, head_channels=recipe.head_channels)
+    return FCN(**shared)
+
+
+def _initial(recipe: Recipe, dataset: Dataset, record: dict[str, Any]) -> AdaptiveNetwork:
+    """A trained network, with the recipe's exits and at its crop size."""
+    path = Path(str(recipe.initial))
+    if path.suffix != ".keras" or not path.is_file():
+        raise InputError(
+            f"recipe {recipe.name!r}: `initial` must be a network (.keras); found none at {path}"
+        )
+    network = keras.saving.load_model(path, compile=False)
+    if network.num_classes != len(dataset.classes):
+        raise InputError(
+            f"recipe {recipe.name!r}: `initial` must have the {len(dataset.classes)} classes of "
+            f"{dataset.name}; received: {network.num_classes}"
+        )
+    before = {key: value for key, value in network.training_record.items() if key != "labels"}
+    network = network.with_exits(recipe.exits or network.exits).resized(recipe.crop_size)
+    network.training_record = {**record, "initial": before}
+    return network
 
 
 def _compile(
-    network: AdaptiveUNet, recipe: Recipe, dataset: Dataset, steps: int, seed: int
+    network: AdaptiveNetwork, recipe: Recipe, dataset: Dataset, steps: int, seed: int
 ) -> None:
     rise = min(200, steps // 10)
     rate = keras.optimizers.schedules.CosineDecay(
@@ -215,19 +255,32 @@ def _compile(
     if recipe.class_balance:
         balance = median_frequency_weights(dataset) ** recipe.class_balance
         class_weights = (balance / balance.mean()).tolist()
-    schedule = None
-    if recipe.adaptive:
-        schedule = PTASampling(
+    network.compile(
+        optimizer,
+        loss=CrossEntropyDice(recipe.dice_weight, class_weights=class_weights),
+        schedule=_schedule(network, recipe, class_weights, steps, seed),
+    )
+
+
+def _schedule(
+    network: AdaptiveNetwork,
+    recipe: Recipe,
+    class_weights: list[float] | None,
+    steps: int,
+    seed: int,
+) -> Schedule:
+    configurations: Schedule = SingleTier(network.default_tier)
+    if len(network.configurations) > 1:
+        configurations = PTASampling(
             seed=seed,
             warm_up=int(recipe.warm_up * steps),
             weights=recipe.draw_weights or None,
             distillation=recipe.distillation,
         )
-    network.compile(
-        optimizer,
-        loss=CrossEntropyDice(recipe.dice_weight, class_weights=class_weights),
-        schedule=schedule,
-    )
+    if recipe.phase == "heads":
+        loss = FilteredDistillation(**{"class_weights": class_weights, **recipe.head_loss})
+        return ExitHeads(loss, configurations)
+    return RoundRobinExits(configurations) if network.exits else configurations
 
 
 def _save(

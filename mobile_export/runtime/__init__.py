@@ -10,5 +10,6 @@ from mobile_export.runtime.labels import Label as Label
 from mobile_export.runtime.labels import label_of as label_of
 from mobile_export.runtime.labels import palette as palette
 from mobile_export.runtime.result import Result as Result
+from mobile_export.runtime.result import Step as Step
 from mobile_export.runtime.segmenter import Segmenter as Segmenter
 from mobile_export.runtime.tier_info import TierInfo as TierInfo

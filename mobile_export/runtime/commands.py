@@ -3,6 +3,8 @@
 import json
 import sys
 from collections import Counter
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,22 @@ from mobile_export.runtime.segmenter import Segmenter
     help="Instead of --tier: the best tier whose inference takes at most MS milliseconds here.",
 )
 @click.option(
+    "--adaptive",
+    is_flag=True,
+    help="Instead of --tier: leave each image at the first exit that is sure enough of it.",
+)
+@click.option(
+    "--threshold",
+    metavar="SHARE",
+    type=click.FloatRange(0, 1),
+    help="With --adaptive: share of sure pixels at which to leave; the bundle's own if not given.",
+)
+@click.option(
+    "--configuration",
+    metavar="NAME",
+    help="With --adaptive: configuration to run; that of the default tier if not given.",
+)
+@click.option(
     "--out",
     metavar="DIR",
     required=True,
@@ -53,22 +71,35 @@ def segment(
     images: tuple[Path, ...],
     tier: str | None,
     within: float | None,
+    adaptive: bool,
+    threshold: float | None,
+    configuration: str | None,
     out: Path,
     opacity: float,
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Segment images with one tier of BUNDLE: a mask and an overlay for each IMAGE."""
-    if tier is not None and within is not None:
-        raise TiersegError("`--tier` and `--within` exclude each other; expected one, got both")
+    """Segment images with one tier of BUNDLE, or as far as each needs: a mask and an overlay each.
+
+    With --adaptive, an image leaves at the first exit whose confidence reaches its threshold.
+    """
+    given = {"tier": tier is not None, "within": within is not None, "adaptive": adaptive}
+    _check_options(given, {"threshold": threshold, "configuration": configuration})
     _check_names(images)
     segmenter = Segmenter(bundle, threads=threads, warm_up="none")
-    chosen = segmenter.fastest_within(within) if within else tier or segmenter.default_tier
-    segmenter.info(chosen)
+    if adaptive:
+        configuration = configuration or segmenter.info(segmenter.default_tier).configuration
+        run = partial(segmenter.adaptive, configuration=configuration, threshold=threshold)
+        settings = {"adaptive": True, "threshold": threshold, "configuration": configuration}
+    else:
+        chosen = segmenter.fastest_within(within) if within else tier or segmenter.default_tier
+        segmenter.info(chosen)
+        run = partial(segmenter, tier=chosen)
+        settings = {"tier": chosen}
     rows = []
     for path in tqdm(images, desc="segment", unit="image", file=sys.stderr, delay=2, disable=None):
         image = load_image(path)
-        result = segmenter(image, chosen)
+        result = run(image)
         mask_path, overlay_path = out / f"{path.stem}_mask.png", out / f"{path.stem}_overlay.png"
         _save(mask_image(result.mask, segmenter.labels), mask_path)
         painted = overlay(image, result.mask, segmenter.labels, opacity)
@@ -76,17 +107,28 @@ def segment(
         rows.append(_row(path, mask_path, overlay_path, result, segmenter))
         if not as_json:
             tqdm.write(
-                f"{mask_path}  tier {chosen}  confidence {result.confidence:.2f}  "
+                f"{mask_path}  {_place(result, segmenter)}  confidence {result.confidence:.2f}  "
                 f"{result.latency_ms:.1f} ms"
             )
     if as_json:
         report = {
             "bundle": str(bundle),
-            "tier": chosen,
+            **settings,
             "threads": segmenter.threads,
             "images": rows,
         }
         click.echo(json.dumps(report, indent=2))
+
+
+def _check_options(ways: dict[str, bool], of_adaptive: dict[str, Any]) -> None:
+    """Refuses two ways to choose what runs, and options of one that was not chosen."""
+    chosen = [name for name, given in ways.items() if given]
+    if len(chosen) > 1:
+        both = " and ".join(f"`--{name}`" for name in chosen)
+        raise TiersegError(f"{both} exclude each other; expected one, got {len(chosen)}")
+    for name, value in of_adaptive.items():
+        if value is not None and "adaptive" not in chosen:
+            raise TiersegError(f"`--{name}` needs `--adaptive`; got `--{name} {value}` alone")
 
 
 def _check_names(images: tuple[Path, ...]) -> None:
@@ -105,6 +147,14 @@ def _save(image: Image.Image, path: Path) -> None:
         image.save(partial, format="PNG")
 
 
+def _place(result: Result, segmenter: Segmenter) -> str:
+    """Which tier ran, or at which exit an adaptive run left."""
+    if not result.steps:
+        return f"tier {result.tier}"
+    exits = segmenter.exits(segmenter.info(result.tier).configuration)
+    return f"left at exit {exits.index(result.tier) + 1} of {len(exits)}, {result.tier}"
+
+
 def _row(
     path: Path, mask_path: Path, overlay_path: Path, result: Result, segmenter: Segmenter
 ) -> dict[str, Any]:
@@ -113,8 +163,11 @@ def _row(
         "image": str(path),
         "mask": str(mask_path),
         "overlay": str(overlay_path),
+        "tier": result.tier,
+        "exit": segmenter.info(result.tier).exit,
         "confidence": round(result.confidence, 4),
         "latency_ms": round(result.latency_ms, 3),
         "total_ms": round(result.total_ms, 3),
+        "steps": [asdict(step) for step in result.steps],
         "shares": {label_of(k, segmenter.labels).name: round(share, 4) for k, share in shares},
     }

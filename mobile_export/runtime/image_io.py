@@ -44,6 +44,24 @@ def load_image(source: str | os.PathLike[str] | bytes, name: str | None = None) 
         ) from error
 
 
+def checked(image: np.ndarray) -> np.ndarray:
+    """The image, if it is one.
+
+    Raises:
+        TiersegError: it is no uint8 array `(height, width, 3)`, or an empty one.
+    """
+    if not isinstance(image, np.ndarray):
+        raise TiersegError(
+            "`image` must be a uint8 array (height, width, 3), as load_image gives it; "
+            f"got {type(image).__name__}"
+        )
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise TiersegError(
+            f"`image` must be a uint8 array (height, width, 3), got {image.dtype} {image.shape}"
+        )
+    return image
+
+
 def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """An image at a network's input size, bilinear; a large one is first reduced by a cheap box.
 
@@ -58,6 +76,22 @@ def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return image
     small = Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR, reducing_gap=2.0)
     return np.asarray(small)
+
+
+def resized_mask(mask: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """A mask at the size of an image, each pixel the class of the nearest one.
+
+    Args:
+        mask: uint8 array `(height, width)` of class ids.
+        image: uint8 array `(height, width, 3)`.
+
+    Returns:
+        uint8 array of the image's height and width; the mask itself if it has that size.
+    """
+    height, width = image.shape[:2]
+    if mask.shape == (height, width):
+        return mask
+    return np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.NEAREST))
 
 
 def mask_image(mask: np.ndarray, labels: Iterable[Label] = ()) -> Image.Image:

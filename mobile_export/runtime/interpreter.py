@@ -68,12 +68,28 @@ class Interpreter:
         Returns:
             The outputs by name, as arrays of their own, and the time of the call in milliseconds:
             inference alone, no waiting for other threads and no preparation.
+
+        Raises:
+            TiersegError: no such signature, inputs that are not the signature's (a missing or extra
+                one, another shape or type), or LiteRT cannot run it.
         """
+        self._check(signature, inputs)
         with self._alone():
             runner = self._runner(signature)
             start = time.perf_counter()
             outputs = self._call(signature, runner, inputs)
             return outputs, 1000 * (time.perf_counter() - start)
+
+    def _check(self, key: str, inputs: Mapping[str, np.ndarray]) -> None:
+        """Refuses inputs that LiteRT would refuse in its own words, or resize the graph for."""
+        if key not in self.signatures:
+            raise TiersegError(
+                f"`signature` must be one of {', '.join(self.signatures)} in {self.name}; "
+                f"got {key!r}"
+            )
+        refusal = self.signatures[key].refusal(inputs)
+        if refusal:
+            raise TiersegError(f"{self.name}: signature {key!r}: {refusal}")
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -4,22 +4,22 @@ import os
 import statistics
 import threading
 import time
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import numpy as np
-from PIL import Image
 
+from mobile_export.runtime.budget import best_within
 from mobile_export.runtime.bundle import Bundle
 from mobile_export.runtime.errors import TiersegError
-from mobile_export.runtime.image_io import resized
+from mobile_export.runtime.image_io import checked, resized, resized_mask
 from mobile_export.runtime.interpreter import Interpreter
 from mobile_export.runtime.labels import Label
+from mobile_export.runtime.latencies import Latencies
 from mobile_export.runtime.result import Result
+from mobile_export.runtime.stages import Chain, by_depth, read_chains
 from mobile_export.runtime.tier_info import TierInfo, read_tiers
 
-_WINDOW = 50
 _WARM_UPS = ("background", "load", "none")
 
 
@@ -30,20 +30,22 @@ class Segmenter:
         bundle: a `Bundle`, or the path of its file.
         threads: CPU threads of one inference. Defaults to the cores at hand, at most 4.
         warm_up: when each tier pays its one-off preparation: `"background"` (in a thread, lightest
-            first, so that the first call need not wait for the rest), `"load"` (before this
-            constructor returns) or `"none"` (in the tier's own first call).
+            first and stages last, so that the first call need not wait for the rest), `"load"`
+            (before this constructor returns) or `"none"` (in the tier's own first call).
 
     Attributes:
         bundle: the `Bundle` that it runs.
         threads: CPU threads of one inference.
         tiers: names of the tiers, lightest first.
+        configurations: names of the configurations, lightest first. One with another input size
+            than the native one counts as a configuration of its own (`light_176x240`).
         default_tier: the tier that a call without `tier` runs.
         labels: the classes of the masks; empty if the bundle has no metadata.
         image_size: native (height, width) of the default tier's masks, pixels.
 
     Raises:
-        TiersegError: the bundle is missing, corrupt, not a segmentation bundle, or an argument
-            is wrong.
+        TiersegError: the bundle is missing, corrupt, not a segmentation bundle, its stages do not
+            fit each other, or an argument is wrong.
 
     Example:
         segmenter = Segmenter("assets/models/street_scenes.tflite")
@@ -68,16 +70,18 @@ class Segmenter:
         self._interpreter = Interpreter(self.bundle.model_bytes, threads=self.threads, name=name)
         infos = read_tiers(self.bundle, self._interpreter.signatures)
         self._infos = {info.name: info for info in infos}
+        self._chains = read_chains(name, self._interpreter, infos)
         self.tiers: tuple[str, ...] = tuple(self._infos)
+        configurations = dict.fromkeys(info.configuration for info in infos)
+        self.configurations: tuple[str, ...] = tuple(configurations)
         self.default_tier = str((self.bundle.metadata or {}).get("default_tier", self.tiers[0]))
         self.labels: tuple[Label, ...] = self.bundle.labels
         self.image_size = self.info(self.default_tier).mask_size
-        self._statistics_lock = threading.Lock()
-        self._recent: dict[str, deque[float]] = {tier: deque(maxlen=_WINDOW) for tier in self.tiers}
+        self._latencies = Latencies()
         self._measured: dict[str, float] = {}
         if warm_up == "load":
-            for info in infos:
-                self._interpreter.prepare(info.signature)
+            for signature in self._signatures():
+                self._interpreter.prepare(signature)
         elif warm_up == "background":
             threading.Thread(target=self._warm_up, name="tierseg-warm-up").start()
 
@@ -99,17 +103,101 @@ class Segmenter:
         """
         start = time.perf_counter()
         info = self.info(self.default_tier if tier is None else tier)
-        pixels = resized(_checked(image), info.input_size)
+        pixels = resized(checked(image), info.input_size)
         outputs, latency_ms = self._interpreter.run(info.signature, {"image": pixels[None]})
-        with self._statistics_lock:
-            self._recent[info.name].append(latency_ms)
-        mask = outputs["mask"][0]
-        if not native and mask.shape != image.shape[:2]:
-            size = (image.shape[1], image.shape[0])
-            mask = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
+        self._latencies.add(info.name, latency_ms)
+        mask = outputs["mask"][0] if native else resized_mask(outputs["mask"][0], image)
         confidence = float(outputs["confidence"][0]) / 255
         total_ms = 1000 * (time.perf_counter() - start)
         return Result(mask, confidence, info.name, latency_ms, total_ms)
+
+    def adaptive(
+        self,
+        image: np.ndarray,
+        configuration: str | None = None,
+        *,
+        threshold: float | None = None,
+        native: bool = False,
+    ) -> Result:
+        """Segments one image as far as it needs: leaves at the first exit that is sure enough.
+
+        This is the input-dependent setting of MESS (arXiv 2106.03527). An exit is sure enough if
+        its confidence is at least its threshold; the final exit always is.
+
+        Args:
+            image: as for a call.
+            configuration: name of the configuration; that of `default_tier` if None.
+            threshold: confidence 0-1 at which to leave, for all exits; each exit's own, as the
+                bundle has it, if None.
+            native: give the mask at the network's own size instead of the image's.
+
+        Returns:
+            The mask of the exit at which it left, with every exit that it came to in `steps`.
+
+        Raises:
+            TiersegError: the configuration has no stages, `threshold` is not 0-1 (or None where the
+                bundle has none), or the image is of another shape or type.
+        """
+        chain = self._chain(configuration)
+        thresholds = chain.thresholds(threshold)
+        start = time.perf_counter()
+        return self._chained(
+            chain, image, native, start, lambda place, confidence: confidence < thresholds[place]
+        )
+
+    def anytime(
+        self,
+        image: np.ndarray,
+        deadline_ms: float,
+        configuration: str | None = None,
+        *,
+        native: bool = False,
+    ) -> Result:
+        """Segments one image as well as a deadline allows: exit after exit while there is time.
+
+        This is the anytime setting of MESS (arXiv 2106.03527). An exit is run if the time since
+        the call and the exit's usual time on this device fit the deadline; the first always is.
+        The first call of a configuration runs it once more, before its time counts, to prepare
+        it and to know its usual times.
+
+        Args:
+            image: as for a call.
+            deadline_ms: time from the call to the last exit's end, milliseconds; infinity runs
+                every exit. The mask's resize to the image comes on top.
+            configuration: name of the configuration; that of `default_tier` if None.
+            native: give the mask at the network's own size instead of the image's.
+
+        Returns:
+            The mask of the last exit that ran, with every exit that it came to in `steps`.
+
+        Raises:
+            TiersegError: the configuration has no stages, `deadline_ms` is not above 0, or the
+                image is of another shape or type.
+        """
+        if not deadline_ms > 0:
+            raise TiersegError(f"`deadline_ms` must be above 0, got {deadline_ms}")
+        chain = self._chain(configuration)
+        usual_ms = chain.usual_ms()
+        start = time.perf_counter()
+
+        def fits(place: int, confidence: float) -> bool:
+            return 1000 * (time.perf_counter() - start) + usual_ms[place + 1] <= deadline_ms
+
+        return self._chained(chain, image, native, start, fits)
+
+    def exits(self, configuration: str) -> tuple[str, ...]:
+        """Names of a configuration's tiers, shallowest exit first and the final one last.
+
+        Raises:
+            TiersegError: no such configuration.
+        """
+        if configuration not in self.configurations:
+            raise TiersegError(
+                f"`configuration` must be one of {', '.join(self.configurations)} in "
+                f"{self.bundle.name}; got {configuration!r}"
+            )
+        infos = by_depth(self._infos.values())
+        return tuple(info.name for info in infos if info.configuration == configuration)
 
     def info(self, tier: str) -> TierInfo:
         """What the bundle says of a tier.
@@ -124,8 +212,7 @@ class Segmenter:
 
     def latencies(self) -> dict[str, float]:
         """Running median inference time of each tier that ran, milliseconds."""
-        with self._statistics_lock:
-            return {tier: statistics.median(times) for tier, times in self._recent.items() if times}
+        return self._latencies.medians()
 
     def measure(self, runs: int = 5) -> Mapping[str, float]:
         """Times every tier on this device, in turns so that a slow moment hits all alike.
@@ -151,7 +238,7 @@ class Segmenter:
 
         The first call measures the device; later ones use what it found. The best tier is the one
         of highest measured mIoU (else Dice) where the bundle gives it for every tier, else the
-        costliest one.
+        costliest one. Early exits count as tiers, stages do not.
 
         Args:
             budget_ms: longest inference time, milliseconds.
@@ -162,35 +249,50 @@ class Segmenter:
         Raises:
             TiersegError: no tier fits; the message names the nearest.
         """
-        latencies = self._measured or self.measure()
-        fitting = [tier for tier in self.tiers if latencies[tier] <= budget_ms]
-        if not fitting:
-            nearest = min(self.tiers, key=latencies.__getitem__)
-            raise TiersegError(
-                f"`budget_ms` must be at least {latencies[nearest]:.2f}, what the fastest tier "
-                f"({nearest}) takes on this device; got {budget_ms}"
-            )
-        quality = self._quality()
-        return max(fitting, key=lambda tier: (quality[tier], -latencies[tier]))
+        return best_within(budget_ms, self._infos, self._measured or self.measure())
 
-    def _quality(self) -> dict[str, float]:
-        """A number per tier that is higher for a better mask."""
-        for name in ("miou", "dice"):
-            figures = {tier: info.figure(name) for tier, info in self._infos.items()}
-            known = {tier: value for tier, value in figures.items() if value is not None}
-            if len(known) == len(self.tiers):
-                return known
-        if self.bundle.metadata is None:
-            return dict(self._measured)
-        return {tier: float(place) for place, tier in enumerate(self.tiers)}
+    def _chain(self, configuration: str | None) -> Chain:
+        chosen = configuration
+        if chosen is None:
+            chosen = self.info(self.default_tier).configuration
+        if chosen not in self._chains:
+            known = ", ".join(self._chains) or "none in this bundle, whose tiers run by a call"
+            raise TiersegError(
+                f"`configuration` must be one with stages ({known}) to run exit after exit in "
+                f"{self.bundle.name}; got {chosen!r}"
+            )
+        return self._chains[chosen]
+
+    def _chained(
+        self,
+        chain: Chain,
+        image: np.ndarray,
+        native: bool,
+        start: float,
+        goes_on: Callable[[int, float], bool],
+    ) -> Result:
+        mask, steps = chain.run(resized(checked(image), chain.input_size), goes_on)
+        return Result(
+            mask if native else resized_mask(mask, image),
+            steps[-1].confidence,
+            steps[-1].tier,
+            sum(step.latency_ms for step in steps),
+            1000 * (time.perf_counter() - start),
+            steps,
+        )
+
+    def _signatures(self) -> list[str]:
+        """Every signature in use: the tiers' in the order of the list, then the stages'."""
+        stages = [stage for chain in self._chains.values() for stage in chain.stages]
+        return [*(info.signature for info in self._infos.values()), *stages]
 
     def _warm_up(self) -> None:
-        """Prepares each tier in the order of the list; callers go first in between."""
-        for info in self._infos.values():
+        """Prepares each signature; callers go first in between."""
+        for signature in self._signatures():
             if not threading.main_thread().is_alive():
                 return  # the program ends: do not hold it up
             try:
-                self._interpreter.prepare(info.signature)
+                self._interpreter.prepare(signature)
             except TiersegError:
                 continue  # the call that needs this tier raises it again, where it is seen
 
@@ -200,17 +302,3 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _checked(image: np.ndarray) -> np.ndarray:
-    """The image, if it is one."""
-    if not isinstance(image, np.ndarray):
-        raise TiersegError(
-            "`image` must be a uint8 array (height, width, 3), as load_image gives it; "
-            f"got {type(image).__name__}"
-        )
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise TiersegError(
-            f"`image` must be a uint8 array (height, width, 3), got {image.dtype} {image.shape}"
-        )
-    return image

@@ -10,52 +10,10 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-import demo_app
-from demo_app import sources
 from mobile_export.runtime import Bundle, Segmenter, TiersegError, overlay
 from mobile_export.runtime.interpreter import Interpreter
-from tests.tiny_bundle import TIERS, packed, scene, tiny_metadata
-
-PAGE = Path(demo_app.__file__).with_name("app.py")
-
-
-@pytest.fixture
-def assets(tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An assets folder of one bundle and two pictures, which the page takes for its own."""
-    for name in ("models", "samples"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "models" / "tiny.tflite").write_bytes(tiny_bundle.read_bytes())
-    Image.fromarray(scene(96, 128)).save(tmp_path / "samples" / "a_street.png")
-    Image.fromarray(scene()[::-1].copy()).save(tmp_path / "samples" / "b_street.png")
-    monkeypatch.setattr(sources, "ASSETS", tmp_path)
-    monkeypatch.setattr(sys, "argv", [str(PAGE)])
-    return tmp_path
-
-
-@pytest.fixture
-def overlays(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
-    """Every overlay that the page shows, in order."""
-    shown: list[np.ndarray] = []
-    from mobile_export import runtime
-
-    paint = runtime.overlay
-
-    def recorded(*given: Any) -> np.ndarray:
-        shown.append(paint(*given))
-        return shown[-1]
-
-    monkeypatch.setattr(runtime, "overlay", recorded)
-    return shown
-
-
-@pytest.fixture
-def page(assets: Path, overlays: list[np.ndarray]) -> Callable[[], AppTest]:
-    def run() -> AppTest:
-        test = AppTest.from_file(str(PAGE), default_timeout=30).run()
-        assert not test.exception
-        return test
-
-    return run
+from tests.demo_app.conftest import PAGE, street
+from tests.tiny_bundle import PLAIN_TIERS, packed, scene, tiny_metadata
 
 
 def _text(test: AppTest) -> str:
@@ -76,12 +34,23 @@ def test_the_page_opens_with_the_first_bundle_and_picture(
     assert "4 tiers in 0.0" in test.sidebar.caption[0].value
 
 
+def test_a_bundle_without_exits_has_one_control_and_no_threshold(
+    page: Callable[[], AppTest],
+) -> None:
+    test = page()
+    assert [control.label for control in test.segmented_control] == ["Tier"]
+    assert [slider.label for slider in test.slider] == ["Opacity of the mask"]
+    assert not test.expander
+    assert not test.toggle
+    assert "exit" not in test.dataframe[0].value
+
+
 def test_a_switch_of_the_tier_changes_mask_and_figures(
     page: Callable[[], AppTest], overlays: list[np.ndarray], tiny_bundle: Path
 ) -> None:
-    test, picture = page(), scene(96, 128)
+    test, picture = page(), street()
     segmenter = Segmenter(tiny_bundle)
-    for place, tier in enumerate(TIERS):
+    for place, tier in enumerate(PLAIN_TIERS):
         test.segmented_control[0].set_value(tier).run()
         assert not test.exception
         assert test.segmented_control[0].value == tier
@@ -109,7 +78,7 @@ def test_the_legend_names_the_classes_and_their_shares(page: Callable[[], AppTes
 
 def test_the_table_lists_every_tier_with_a_time(page: Callable[[], AppTest]) -> None:
     table = page().dataframe[0].value
-    assert list(table["tier"]) == list(TIERS)
+    assert list(table["tier"]) == list(PLAIN_TIERS)
     assert (table["latency_ms"] > 0).all()
     assert "dice" not in table
 
@@ -118,7 +87,7 @@ def test_opacity_0_shows_the_picture_itself(
     page: Callable[[], AppTest], overlays: list[np.ndarray]
 ) -> None:
     page().slider[0].set_value(0).run()
-    assert (overlays[-1] == scene(96, 128)).all()
+    assert (overlays[-1] == street()).all()
 
 
 def test_another_picture_is_segmented(
@@ -171,7 +140,8 @@ def test_a_bundle_without_metadata_works(
     assert not test.error
     assert "without metadata" in test.sidebar.caption[0].value
     assert "class 1" in _text(test)
-    assert list(test.dataframe[0].value.columns) == ["tier", "latency_ms"]
+    table = test.dataframe[0].value
+    assert list(table.columns) == ["tier", "configuration", "exit", "latency_ms"]
 
 
 @pytest.mark.parametrize(

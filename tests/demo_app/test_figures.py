@@ -5,9 +5,15 @@ from typing import Any
 
 import pytest
 
-from demo_app.figures import chart, measured_on, percent, short, tier_table
+from demo_app.figures import chart, exit_chart, measured_on, percent, short, tier_table
 from mobile_export.runtime import Bundle, Segmenter
-from tests.tiny_bundle import MIOU, TIERS, packed, scene, tiny_metadata
+from tests.tiny_bundle import MIOU, PLAIN_TIERS, packed, plain_metadata, scene
+
+
+@pytest.fixture
+def plain(tiny_model_bytes: bytes) -> Bundle:
+    """A bundle without early exits."""
+    return Bundle.from_bytes(packed(tiny_model_bytes, plain_metadata(tiny_model_bytes)))
 
 
 @pytest.mark.parametrize(
@@ -26,28 +32,41 @@ def test_percent(share: float | None, text: str) -> None:
     assert percent(share) == text
 
 
-def test_the_table_has_a_row_per_tier_and_only_known_figures(tiny_bundle: Path) -> None:
-    segmenter = Segmenter(tiny_bundle, warm_up="none")
+def test_the_table_has_a_row_per_tier_and_only_known_figures(plain: Bundle) -> None:
+    segmenter = Segmenter(plain, warm_up="none")
     segmenter(scene(), "light")
     rows = tier_table(segmenter)
-    assert [row["tier"] for row in rows] == list(TIERS)
-    assert [row["miou"] for row in rows] == [MIOU[tier] for tier in TIERS]
+    assert [row["tier"] for row in rows] == list(PLAIN_TIERS)
+    assert [row["miou"] for row in rows] == [MIOU[tier] for tier in PLAIN_TIERS]
     assert [row["parameters"] for row in rows] == [0.001, 0.002, 0.003, 0.004]
     assert rows[3]["macs"] == 0.02
     assert rows[0]["latency_ms"] > 0
     assert rows[1]["latency_ms"] is None
-    assert "dice" not in rows[0]
+    assert not {"dice", "configuration", "exit"} & rows[0].keys()
+
+
+def test_the_table_of_a_bundle_with_exits_is_grouped(tiny_bundle: Path) -> None:
+    rows = tier_table(Segmenter(tiny_bundle, warm_up="none"))
+    assert [(row["configuration"], row["exit"], row["tier"]) for row in rows] == [
+        ("light", "final", "light"),
+        ("light_24x32", "final", "light_24x32"),
+        ("medium", "final", "medium"),
+        ("heavy", "exit 1", "heavy_exit1"),
+        ("heavy", "exit 2", "heavy_exit2"),
+        ("heavy", "final", "heavy"),
+    ]
+    assert [row["miou"] for row in rows] == [MIOU[row["tier"]] for row in rows]
 
 
 def test_a_figure_that_one_tier_lacks_is_none_there(tiny_model_bytes: bytes) -> None:
-    metadata = tiny_metadata(tiny_model_bytes)
+    metadata = plain_metadata(tiny_model_bytes)
     metadata["tiers"][0]["dice"] = 0.5
     segmenter = Segmenter(Bundle.from_bytes(packed(tiny_model_bytes, metadata)), warm_up="none")
     assert [row["dice"] for row in tier_table(segmenter)] == [0.5, None, None, None]
 
 
 def test_measured_on_names_each_data_set_once(tiny_model_bytes: bytes, tiny_bundle: Path) -> None:
-    metadata = tiny_metadata(tiny_model_bytes)
+    metadata = plain_metadata(tiny_model_bytes)
     for tier in metadata["tiers"][:3]:
         tier["measured_on"] = {"data": "camvid", "split": "test", "images": 233}
     metadata["tiers"][3]["measured_on"] = {"data": "own"}
@@ -79,3 +98,42 @@ def test_without_quality_the_chart_shows_latency() -> None:
     assert _fields(drawn) == {"tier", "latency_ms"}
     assert "#123456" in drawn.to_json()
     assert "(datum.tier === 'light')" in drawn.to_json()
+
+
+def _many(**quality: float) -> list[dict[str, Any]]:
+    """Rows of 6 configurations x 4 exits."""
+    exits = ("exit 1", "exit 2", "exit 3", "final")
+    return [
+        {
+            "tier": f"{configuration}_{title}",
+            "configuration": configuration,
+            "exit": title,
+            "latency_ms": 10.0 * size + depth,
+            **quality,
+        }
+        for size, configuration in enumerate("abcdef", 1)
+        for depth, title in enumerate(exits)
+    ]
+
+
+def test_the_chart_of_many_tiers_is_coloured_by_exit_and_names_configurations() -> None:
+    drawn = exit_chart(_many(dice=0.5), "c_exit 2", "#123456").to_dict()
+    lines, points, ring, names = drawn["layer"]
+    assert lines["encoding"]["detail"]["field"] == "configuration"
+    assert points["encoding"]["color"]["field"] == "exit"
+    scale = points["encoding"]["color"]["scale"]
+    assert scale["domain"] == ["exit 1", "exit 2", "exit 3", "final"]
+    assert len(set(scale["range"])) == 4
+    assert scale["range"][-1] == "#123456"
+    assert ring["transform"] == [{"filter": "(datum.tier === 'c_exit 2')"}]
+    assert names["encoding"]["text"]["field"] == "configuration"
+    assert names["transform"][0]["filter"]["oneOf"] == [f"{name}_final" for name in "abcdef"]
+    assert points["encoding"]["y"]["field"] == "dice"
+
+
+def test_without_quality_the_chart_of_many_tiers_has_bars_by_configuration() -> None:
+    (bars,) = exit_chart(_many(), "c_exit 2", "#123456").to_dict()["layer"]
+    encoding = bars["encoding"]
+    assert (encoding["x"]["field"], encoding["y"]["field"]) == ("latency_ms", "configuration")
+    assert encoding["yOffset"]["field"] == encoding["color"]["field"] == "exit"
+    assert "c_exit 2" in str(encoding["opacity"])

@@ -13,6 +13,7 @@ from mobile_export.runtime import TiersegError
 from tests.mobile_export import sabotage
 from tests.mobile_export.blocks import CONFIGURATIONS
 from tests.mobile_export.conftest import Made
+from tests.tiny_bundle import STAGES, TIERS
 
 
 @pytest.fixture
@@ -41,6 +42,16 @@ def test_each_graph_gets_a_row(made: Made, foreign: Path) -> None:
     assert result.machine == {**machine(1), "rounds": 4}
     assert set(result.figures(made.path)) == set(CONFIGURATIONS)
     assert result.to_dict()["rows"][0]["signature"] == "light"
+
+
+def test_stages_are_timed_beside_tiers(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_probe", lambda *arguments: {"peak_mb": 1.0})
+    result = benchmark([tiny_bundle], rounds=2)
+    assert {row.signature for row in result.rows} == {*TIERS, *STAGES}
+    assert all(row.p50_ms > 0 for row in result.rows)
+    assert result.figures(tiny_bundle).keys() == set(TIERS)
+    (row,) = benchmark([tiny_bundle], rounds=2, tiers=["heavy_stage2"]).rows
+    assert row.signature == "heavy_stage2"
 
 
 def test_graphs_run_in_turns(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:

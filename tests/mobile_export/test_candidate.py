@@ -19,6 +19,15 @@ def test_signatures_of_a_bundle(made: Made) -> None:
     assert Candidate(str(made.path), "medium").run() > 0
 
 
+def test_a_stage_is_run_on_states(tiny_bundle: Path) -> None:
+    candidate = Candidate(str(tiny_bundle), "heavy_stage2")
+    assert {name: given.shape for name, given in candidate._inputs.items()} == {
+        "state_1": (1, 12, 16, 3),
+        "state_2": (1, 48, 64, 3),
+    }
+    assert candidate.run() > 0
+
+
 def test_a_float_model(network: kit.AdaptiveUNet, tmp_path: Path) -> None:
     path = tmp_path / "float.tflite"
     path.write_bytes(convert_float32([freeze(network, kit.Tier("light"), quantized=False)]))

@@ -50,3 +50,10 @@ def test_without_a_shortcut_light_is_a_narrower_block(strides: int, size: tuple[
 
 def test_without_an_expansion_for_it_there_is_no_light_branch() -> None:
     assert PTAInvertedResidual(8, 16, strides=2, name="block").choices == ("heavy",)
+
+
+def test_both_branches_dilate_alike() -> None:
+    block = PTAInvertedResidual(8, 16, strides=1, dilation=4, light_expansion=2, name="block")
+    assert block.light is not None
+    for branch in (block.light, block.heavy):
+        assert [unit.conv.dilation_rate for unit in branch.units] == [(1, 1), (4, 4), (1, 1)]

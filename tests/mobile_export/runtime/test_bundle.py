@@ -32,7 +32,7 @@ def test_open_splits_the_model_from_its_metadata(
 def test_signatures_hold_tiers_and_stages(tiny_bundle: Path) -> None:
     signatures = Bundle.open(tiny_bundle).signatures
     assert {name for name, found in signatures.items() if found.is_tier} == set(TIERS)
-    assert set(signatures["heavy_stage1"].outputs) == {"mask", "confidence", "state_1"}
+    assert set(signatures["heavy_stage1"].outputs) == {"mask", "confidence", "state_1", "state_2"}
     assert str(signatures["light"].inputs["image"]) == "uint8 (1, 48, 64, 3)"
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from mobile_export.runtime import Segmenter, TiersegError, load_image
 from mobile_export.runtime.commands import segment
-from tests.tiny_bundle import COLORS, TIERS, expected_mask, scene
+from tests.tiny_bundle import COLORS, EXITS, TIERS, clear_from, expected_mask, scene
 
 RUN = """
 import importlib.metadata, sys
@@ -68,6 +68,9 @@ def test_json_says_which_tier_ran_and_what_it_found(
     report = json.loads(result.stdout)
     assert report["tier"] == (tier or "heavy")
     (row,) = report["images"]
+    assert row["tier"] == report["tier"]
+    assert row["exit"] == {"heavy_exit1": 1, "heavy_exit2": 2}.get(row["tier"])
+    assert row["steps"] == []
     assert set(row["shares"]) == {"brick", "grass", "water", "snow"}
     assert sum(row["shares"].values()) == pytest.approx(1, abs=0.001)
     assert Path(row["mask"]).is_file()
@@ -87,6 +90,59 @@ def test_within_chooses_the_tier(
     assert budgets == [12.5]
 
 
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[Path]:
+    """One picture that leaves at each exit, named after it."""
+    paths = [tmp_path / f"{tier}.png" for tier in EXITS]
+    for path in paths:
+        Image.fromarray(clear_from(path.stem)).save(path)
+    return paths
+
+
+def test_adaptive_says_where_each_image_left(
+    tiny_bundle: Path, pictures: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    lines = _segment(tiny_bundle, *pictures, "--adaptive", "--out", out).stdout.splitlines()
+    assert [re.search(r"left at (.*?)  confidence", line)[1] for line in lines] == [
+        "exit 1 of 3, heavy_exit1",
+        "exit 2 of 3, heavy_exit2",
+        "exit 3 of 3, heavy",
+    ]
+    segmenter = Segmenter(tiny_bundle)
+    for path in pictures:
+        with Image.open(out / f"{path.stem}_mask.png") as mask:
+            assert (np.asarray(mask) == segmenter(load_image(path), path.stem).mask).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        ((), EXITS),
+        (("--threshold", "0"), ("heavy_exit1",) * 3),
+        (("--configuration", "heavy"), EXITS),
+    ],
+)
+def test_adaptive_json_has_the_exit_and_the_steps(
+    tiny_bundle: Path, pictures: list[Path], tmp_path: Path, options: tuple[str, ...], left: tuple
+) -> None:
+    arguments = ("--adaptive", *options, "--out", tmp_path, "--json")
+    report = json.loads(_segment(tiny_bundle, *pictures, *arguments).stdout)
+    assert "tier" not in report
+    assert report["adaptive"] is True
+    assert report["threshold"] == (0 if "--threshold" in options else None)
+    assert report["configuration"] == "heavy"
+    assert [row["tier"] for row in report["images"]] == list(left)
+    for row in report["images"]:
+        depth = EXITS.index(row["tier"]) + 1
+        assert row["exit"] == (depth if depth < 3 else None)
+        assert [step["tier"] for step in row["steps"]] == list(EXITS[:depth])
+        assert row["confidence"] == pytest.approx(row["steps"][-1]["confidence"], abs=1e-4)
+        assert row["latency_ms"] == pytest.approx(
+            sum(step["latency_ms"] for step in row["steps"]), abs=1e-3
+        )
+
+
 def test_opacity_reaches_the_overlay(tiny_bundle: Path, picture: Path, tmp_path: Path) -> None:
     _segment(tiny_bundle, picture, "--out", tmp_path, "--opacity", 0)
     assert (load_image(tmp_path / "street_overlay.png") == scene(96, 128)).all()
@@ -103,6 +159,20 @@ def test_wrong_use_is_refused_before_anything_is_written(
             r"`tier` must be one of light, .*; got 'ligth'",
         ),
         ((tiny_bundle, picture, "--tier", "light", "--within", 5), "exclude each other"),
+        (
+            (tiny_bundle, picture, "--tier", "heavy", "--adaptive"),
+            "`--tier` and `--adaptive` exclude each other; expected one, got 2",
+        ),
+        ((tiny_bundle, picture, "--within", 5, "--adaptive"), "`--within` and `--adaptive` ex"),
+        ((tiny_bundle, picture, "--threshold", 0.5), "`--threshold` needs `--adaptive`; got"),
+        (
+            (tiny_bundle, picture, "--tier", "heavy", "--configuration", "heavy"),
+            "`--configuration` needs `--adaptive`; got `--configuration heavy` alone",
+        ),
+        (
+            (tiny_bundle, picture, "--adaptive", "--configuration", "light"),
+            r"`configuration` must be one with stages \(heavy\).*got 'light'",
+        ),
         (
             (tiny_bundle, picture, twin),
             r"name of its own each.*got .*street\.png and .*street\.jpg",

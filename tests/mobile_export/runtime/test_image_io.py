@@ -10,6 +10,7 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 
 from mobile_export.runtime import Label, TiersegError, load_image, mask_image, overlay, resized
+from mobile_export.runtime.image_io import checked, resized_mask
 
 LABELS = (Label(0, "road", (10, 20, 30)), Label(2, "car", (200, 0, 100)))
 ORIENTATION = 0x0112
@@ -153,3 +154,17 @@ def test_overlay_refuses_a_mask_of_another_size() -> None:
 def test_overlay_refuses_an_opacity_out_of_range(opacity: float) -> None:
     with pytest.raises(TiersegError, match=f"`opacity` must be within 0 and 1, got {opacity}"):
         overlay(np.zeros((1, 1, 3), np.uint8), np.zeros((1, 1), np.uint8), opacity=opacity)
+
+
+def test_a_mask_takes_the_nearest_class_at_the_size_of_the_image(picture: np.ndarray) -> None:
+    mask = np.arange(20 * 15, dtype=np.uint8).reshape(20, 15)
+    sized = resized_mask(mask, picture)
+    rows, columns = np.arange(40) // 2, np.arange(60) // 4
+    assert_array_equal(sized, mask[rows[:, None], columns[None]])
+    assert resized_mask(sized, picture) is sized
+
+
+def test_an_image_is_passed_on_and_what_is_none_is_not(picture: np.ndarray) -> None:
+    assert checked(picture) is picture
+    with pytest.raises(TiersegError, match=r"`image` must be a uint8 array .*got float64 \(40, 60"):
+        checked(picture / 255)

@@ -22,9 +22,53 @@ def test_run_gives_outputs_by_name_and_a_time(tiny_model_bytes: bytes) -> None:
 def test_stages_chain_by_their_state(tiny_model_bytes: bytes) -> None:
     interpreter = Interpreter(tiny_model_bytes)
     first, _ = interpreter.run("heavy_stage1", {"image": scene()[None]})
-    second, _ = interpreter.run("heavy_stage2", {"state_1": first["state_1"]})
-    assert set(second) == {"mask", "confidence"}
-    assert (second["mask"][0] == expected_mask()).mean() > 0.9
+    states = {name: first[name] for name in ("state_1", "state_2")}
+    second, _ = interpreter.run("heavy_stage2", states)
+    assert set(second) == {"mask", "confidence", "state_3"}
+    third, _ = interpreter.run("heavy_stage3", {"state_3": second["state_3"]})
+    assert set(third) == {"mask", "confidence"}
+    assert (third["mask"][0] == expected_mask()).mean() > 0.9
+
+
+STATE_1, STATE_2 = np.zeros((1, 12, 16, 3), np.uint8), np.zeros((1, 48, 64, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (
+            {"state_1": STATE_1, "state_2": STATE_2[:, ::2]},
+            r"input `state_2` must be uint8 \(1, 48, 64, 3\), got uint8 \(1, 24, 64, 3\)",
+        ),
+        (
+            {"state_1": STATE_1.astype(np.int8), "state_2": STATE_2},
+            r"input `state_1` must be uint8 \(1, 12, 16, 3\), got int8 \(1, 12, 16, 3\)",
+        ),
+        (
+            {"state_1": STATE_1, "state_2": STATE_2.tolist()},
+            r"input `state_2` must be an array uint8 \(1, 48, 64, 3\), got list",
+        ),
+        ({"state_1": STATE_1}, "inputs must be state_1, state_2; got state_1$"),
+        (
+            {"state_1": STATE_1, "state_2": STATE_2, "image": STATE_2},
+            "inputs must be state_1, state_2; got image, state_1, state_2$",
+        ),
+        ({}, "inputs must be state_1, state_2; got none$"),
+    ],
+)
+def test_inputs_that_are_not_the_signature_s_are_refused_by_name(
+    tiny_model_bytes: bytes, inputs: Any, message: str
+) -> None:
+    interpreter = Interpreter(tiny_model_bytes, name="x.tflite")
+    with pytest.raises(TiersegError, match=rf"^x\.tflite: signature 'heavy_stage2': {message}"):
+        interpreter.run("heavy_stage2", inputs)
+    outputs, _ = interpreter.run("heavy_stage2", {"state_1": STATE_1, "state_2": STATE_2})
+    assert outputs["state_3"].shape == (1, 48, 64, 3)
+
+
+def test_an_unknown_signature_is_refused_with_the_known(tiny_model_bytes: bytes) -> None:
+    with pytest.raises(TiersegError, match=r"`signature` must be one of .*stage1.*got 'huge'"):
+        Interpreter(tiny_model_bytes).run("huge", {})
 
 
 def test_the_time_leaves_the_preparation_out(

@@ -11,3 +11,7 @@ def test_shares_come_largest_first_and_sum_to_one() -> None:
     shares = Result(mask, 0.5, "light", 1.0, 2.0).shares()
     assert list(shares.items()) == [(4, 5 / 8), (0, 2 / 8), (255, 1 / 8)]
     assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_a_one_shot_result_has_no_steps() -> None:
+    assert Result(np.zeros((2, 2), np.uint8), 0.5, "light", 1.0, 2.0).steps == ()

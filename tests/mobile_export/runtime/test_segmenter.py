@@ -15,15 +15,24 @@ from mobile_export.runtime.interpreter import Interpreter
 from tests.tiny_bundle import (
     HEIGHT,
     MIOU,
+    STAGES,
     TIERS,
     WIDTH,
     expected_mask,
     packed,
     scene,
+    stripes,
     tiny_metadata,
 )
 
-TIMES = {"light": 1.0, "light_24x32": 0.5, "medium": 2.0, "heavy": 4.0}
+TIMES = {
+    "light": 1.0,
+    "light_24x32": 0.5,
+    "medium": 2.0,
+    "heavy_exit1": 1.8,
+    "heavy_exit2": 3.0,
+    "heavy": 4.0,
+}
 
 
 @pytest.fixture
@@ -62,7 +71,7 @@ def test_tiers_come_lightest_first_and_stages_are_none(segmenter: Segmenter) -> 
 
 
 def test_tiers_differ_in_their_masks(segmenter: Segmenter) -> None:
-    masks = {tier: segmenter(scene(), tier).mask.tobytes() for tier in ("light", "heavy")}
+    masks = {tier: segmenter(stripes(4), tier).mask.tobytes() for tier in ("light", "heavy")}
     assert masks["light"] != masks["heavy"]
 
 
@@ -103,7 +112,7 @@ def test_every_warm_up_prepares_each_tier_once_before_it_serves(
     monkeypatch.setattr(Interpreter, "_call", counted)
     segmenter = Segmenter(tiny_bundle, threads=1, warm_up=warm_up)
     _join_warm_up()
-    assert calls == ([] if warm_up == "none" else list(TIERS))
+    assert calls == ([] if warm_up == "none" else [*TIERS, *STAGES])
     segmenter(scene(), "medium")
     assert calls.count("medium") == 2
 
@@ -111,7 +120,7 @@ def test_every_warm_up_prepares_each_tier_once_before_it_serves(
 def test_the_first_call_does_not_wait_for_all_warm_ups(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    call, gates = Interpreter._call, {tier: threading.Event() for tier in TIERS}
+    call, gates = Interpreter._call, {key: threading.Event() for key in (*TIERS, *STAGES)}
     warming = threading.Event()
 
     def gated(self: Interpreter, key: str, *arguments: Any) -> Any:
@@ -192,7 +201,8 @@ def _timed(monkeypatch: pytest.MonkeyPatch, times: dict[str, float]) -> list[str
 
 
 @pytest.mark.parametrize(
-    ("budget_ms", "tier"), [(100, "heavy"), (4, "heavy"), (3.9, "medium"), (1, "light")]
+    ("budget_ms", "tier"),
+    [(100, "heavy"), (4, "heavy"), (3.9, "heavy_exit2"), (2.9, "medium"), (1, "light")],
 )
 def test_fastest_within_names_the_best_measured_tier_that_fits(
     segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch, budget_ms: float, tier: str
@@ -233,7 +243,7 @@ def test_fastest_within_takes_the_slowest_where_the_file_tells_nothing(
     segmenter = Segmenter(Bundle.from_bytes(tiny_model_bytes), warm_up="none")
     _timed(monkeypatch, TIMES)
     assert segmenter.fastest_within(100) == "heavy"
-    assert segmenter.fastest_within(3) == "medium"
+    assert segmenter.fastest_within(3) == "heavy_exit2"
 
 
 def test_fastest_within_measures_once_and_in_turns(
@@ -302,7 +312,7 @@ def test_metadata_that_does_not_fit_the_model_is_refused(
 def test_an_unknown_tier_is_refused_with_the_valid_names(
     segmenter: Segmenter, tiny_bundle: Path
 ) -> None:
-    names = "light, light_24x32, medium, heavy"
+    names = ", ".join(TIERS)
     message = f"`tier` must be one of {names} in {tiny_bundle}; got 'ligth'"
     with pytest.raises(TiersegError, match=re.escape(message)):
         segmenter(scene(), "ligth")

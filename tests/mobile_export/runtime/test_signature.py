@@ -40,6 +40,29 @@ def test_a_tier_of_the_contract_has_no_fault() -> None:
     assert Signature("light", {"image": IMAGE}, OUTPUTS).fault == ""
 
 
+def test_a_stage_of_the_contract_has_no_fault_and_gives_states() -> None:
+    stage = Signature("light_stage2", {"state_1": IMAGE}, {**OUTPUTS, "state_2": CONFIDENCE})
+    assert stage.fault == ""
+    assert stage.states == {"state_2": CONFIDENCE}
+    assert Signature("light", {"image": IMAGE}, OUTPUTS).states == {}
+
+
+@pytest.mark.parametrize("name", ["mask", "confidence"])
+def test_a_stage_without_mask_or_confidence_is_at_fault(name: str) -> None:
+    outputs = {key: tensor for key, tensor in OUTPUTS.items() if key != name}
+    stage = Signature("light_stage1", {"image": IMAGE}, {**outputs, "state_1": IMAGE})
+    assert stage.fault.startswith(f"output `{name}` is missing, got ")
+
+
+def test_inputs_that_fit_are_not_refused() -> None:
+    stage = Signature("light_stage2", {"state_1": IMAGE, "state_2": CONFIDENCE}, OUTPUTS)
+    given = {"state_2": np.zeros(1, np.uint8), "state_1": np.zeros((1, 8, 6, 3), np.uint8)}
+    assert stage.refusal(given) == ""
+    assert stage.refusal({**given, "state_2": np.zeros(2, np.uint8)}) == (
+        "input `state_2` must be uint8 (1,), got uint8 (2,)"
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "tensor", "fault"),
     [

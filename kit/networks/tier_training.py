@@ -1,0 +1,267 @@
+"""Training of several tiers by stock `compile` and `fit`, on any Keras backend."""
+
+from __future__ import annotations
+
+import functools
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import keras
+from keras import ops
+
+from kit.errors import InputError
+from kit.layers.path_batch_normalization import PathBatchNormalization
+from kit.tiers import Tier
+from kit.training.active_variables import updating_only
+from kit.training.schedule import Schedule
+from kit.training.single_tier import SingleTier
+
+
+class TierTraining(keras.Model):
+    """Base of networks of which each training step runs the tiers that a schedule draws.
+
+    A network says what its tiers are and gives functional models of them; this class compiles one
+    step per distinct set of tiers and dispatches on the host.
+
+    Args:
+        name: Of the network.
+    """
+
+    train_function: Any  # Set by Keras.
+
+    def __init__(self, name: str | None = None) -> None:
+        super().__init__(name=name)
+        # In a namespace, which Keras does not track: these share their layers with the network.
+        self._training = SimpleNamespace(active=(), step=None)
+        self.schedule: Schedule | None = None
+
+    # === What a network gives ===
+
+    @property
+    @abstractmethod
+    def tiers(self) -> tuple[Tier, ...]:
+        """Every tier."""
+
+    @property
+    @abstractmethod
+    def default_tier(self) -> Tier:
+        """The tier that `call`, `predict` and `evaluate` run."""
+
+    @abstractmethod
+    def resolve(self, name: str | Tier) -> Tier:
+        """The tier of this network that `name` names."""
+
+    @abstractmethod
+    def joint_model(self, tiers: Sequence[Tier]) -> keras.Model:
+        """Functional model of several tiers that runs what they share once: a list of logits."""
+
+    @abstractmethod
+    def features_model(self, tiers: Sequence[Tier]) -> keras.Model:
+        """Functional model of what early exits take in and, where asked for, the final logits."""
+
+    @abstractmethod
+    def exit_model(self, tier: Tier) -> keras.Model:
+        """Functional model of an early exit's head, from its features to logits."""
+
+    # === Training ===
+
+    def compile(self, *args: Any, schedule: Schedule | None = None, **kwargs: Any) -> None:
+        """Configure training.
+
+        Args:
+            *args: As of `keras.Model.compile`.
+            schedule: Which tiers a step trains; the default tier alone by default.
+            **kwargs: As of `keras.Model.compile`. `jit_compile="auto"` is off for TensorFlow
+                without an accelerator, where XLA's convolutions took 7 times as long.
+
+        Raises:
+            InputError: if `steps_per_execution` is not 1: each step may be another graph.
+        """
+        if kwargs.get("steps_per_execution", 1) != 1:
+            raise InputError(
+                "`steps_per_execution` must be 1, for each step may train another tier; "
+                f"received: {kwargs['steps_per_execution']}"
+            )
+        if kwargs.get("jit_compile", "auto") == "auto" and not _compiles_convolutions_well():
+            kwargs["jit_compile"] = False
+        super().compile(*args, **kwargs)
+        # Over all variables: it would not know one that it meets later, in another tier's step.
+        if not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+        self.schedule = schedule or SingleTier(self.default_tier)
+        self.schedule.bind(self)
+        self._training.step = None
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile a loaded network as it was saved, with the default schedule."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """Train; arguments and result as of `keras.Model.fit`."""
+        follow = keras.callbacks.LambdaCallback(
+            on_train_begin=lambda logs=None: self._synchronise()
+        )
+        kwargs["callbacks"] = [*(kwargs.get("callbacks") or []), follow]
+        return super().fit(*args, **kwargs)
+
+    def _synchronise(self) -> None:
+        self._training.step = int(ops.convert_to_numpy(self.optimizer.iterations.value))
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Make one compiled step per distinct set of tiers, and dispatch by the schedule."""
+        if self.train_function is not None and not force:
+            return
+        compiled: dict[tuple[Tier, ...], Any] = {}
+
+        def train_function(*args: Any) -> Any:
+            if self._training.step is None:
+                self._synchronise()
+            tiers = self.schedule.draw(self._training.step)
+            if tiers not in compiled:
+                compiled[tiers] = self._compile_step(tiers)
+            self._training.step += 1
+            return compiled[tiers](*args)
+
+        self.train_function = train_function
+
+    def _compile_step(self, tiers: tuple[Tier, ...]) -> Any:
+        # `jax.jit` caches by function: without an object of its own for each set of tiers, all
+        # would silently share the graph of the first.
+        self.train_step = functools.partial(self._train_tiers, tiers)
+        dispatch = self.train_function
+        try:
+            super().make_train_function(force=True)
+            return self.train_function
+        finally:
+            del self.train_step
+            # Keras has put the compiled step in its place, which would then run for every tier.
+            self.train_function = dispatch
+
+    def _train_tiers(self, tiers: tuple[Tier, ...], *args: Any) -> Any:
+        if self.schedule.heads_only:
+            models = [self.exit_model(tier) for tier in tiers if tier.exit is not None]
+        else:
+            models = [self.joint_model(tiers)]
+        variables = [variable for model in models for variable in model.trainable_variables]
+        self._training.active = tiers
+        try:
+            with updating_only(self.optimizer, variables):
+                return super().train_step(*args)
+        finally:
+            self._training.active = ()
+
+    def call(self, images: Any, training: bool = False) -> Any:
+        """Logits of the default tier, or of the tiers that the training step has drawn."""
+        active = self._training.active
+        if active and self.schedule.heads_only:
+            return self._heads(active, images, training)
+        return self.joint_model(active or (self.default_tier,))(images, training=training)
+
+    def _heads(self, tiers: tuple[Tier, ...], images: Any, training: bool) -> list[Any]:
+        """Logits of each tier; only heads of early exits are in training, all else is as shipped.
+
+        Without `training=False` the trunk's statistics would move, and with them what every other
+        exit sees.
+        """
+        taken = self.features_model(tiers)(images, training=False)
+        outputs = []
+        for tier, features in zip(tiers, taken, strict=True):
+            features = ops.stop_gradient(features)
+            if tier.exit is None:
+                outputs.append(features)
+            else:
+                outputs.append(self.exit_model(tier)(features, training=training))
+        return outputs
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """The schedule's sum of the tiers' losses, with its distillation when it has one."""
+        predictions = y_pred if isinstance(y_pred, list) else [y_pred]
+
+        def task_loss(prediction: Any) -> Any:
+            return super(TierTraining, self).compute_loss(x, y, prediction, sample_weight, training)
+
+        active = self._training.active
+        if not active:
+            return sum(task_loss(prediction) for prediction in predictions)
+        loss = self.schedule.loss(task_loss, y, predictions)
+        teacher = self.schedule.teacher
+        if self.schedule.distillation and teacher is not None and teacher not in active:
+            # By the batch's own statistics: the averages of a tier that is drawn in one step of
+            # six trail behind weights that move in all of them. The averages stay as they are.
+            with _momentum(self.joint_model((teacher,)), 1.0) as model:
+                target = ops.stop_gradient(ops.log_softmax(model(x, training=True)))
+            for prediction in predictions:
+                loss += self.schedule.distillation * _divergence(target, prediction)
+        return loss
+
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Any]:
+        """Metrics of the last tier of the step."""
+        return super().compute_metrics(
+            x, y, y_pred[-1] if isinstance(y_pred, list) else y_pred, sample_weight
+        )
+
+    def recalibrate(
+        self, batches: Iterable[Any], tiers: Iterable[str | Tier] | None = None
+    ) -> None:
+        """Estimate the BatchNorm statistics of each tier anew, as the mean over `batches`.
+
+        Args:
+            batches: Images `(batch, height, width, 3)`, or tuples that begin with them; read once
+                for each configuration. Not augmented ones give statistics as they will be at
+                inference.
+            tiers: Tiers to recalibrate; all by default.
+
+        Raises:
+            InputError: if `batches` can be read once only and there are several configurations.
+        """
+        groups: dict[str, list[Tier]] = {}
+        for name in tiers or self.tiers:
+            tier = self.resolve(name)
+            groups.setdefault(tier.configuration, []).append(tier)
+        if len(groups) > 1 and iter(batches) is batches:
+            raise InputError(
+                "`batches` must be readable once for each configuration, as a list is; "
+                f"received: {type(batches).__name__}"
+            )
+        for group in groups.values():
+            for index, batch in enumerate(batches):
+                images = batch[0] if isinstance(batch, tuple) else batch
+                with _momentum(self.joint_model(group), index / (index + 1)) as model:
+                    model(ops.convert_to_tensor(images, "float32"), training=True)
+
+
+def _compiles_convolutions_well() -> bool:
+    return keras.backend.backend() != "tensorflow" or bool(keras.distribution.list_devices("gpu"))
+
+
+@contextmanager
+def _momentum(model: keras.Model, momentum: float) -> Iterator[keras.Model]:
+    """The model, its moving statistics with another momentum: 1 holds them, 0 replaces them."""
+    norms = [layer for layer in model.layers if isinstance(layer, PathBatchNormalization)]
+    before = [norm.momentum for norm in norms]
+    try:
+        for norm in norms:
+            norm.momentum = momentum
+        yield model
+    finally:
+        for norm, original in zip(norms, before, strict=True):
+            norm.momentum = original
+
+
+def _divergence(target: Any, logits: Any) -> Any:
+    """Kullback–Leibler divergence of the predictions from the target's log-probabilities."""
+    logits = ops.cast(logits, "float32")
+    difference = ops.cast(target, "float32") - ops.log_softmax(logits)
+    return ops.mean(ops.sum(ops.exp(ops.cast(target, "float32")) * difference, axis=-1))
