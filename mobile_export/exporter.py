@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from mobile_export.metadata import add_figures, append, describe
 from mobile_export.report import VerificationReport
 from mobile_export.runtime.errors import TiersegError
 from mobile_export.runtime.files import replacing
-from mobile_export.signatures import OUTPUTS, Outputs, choose, freeze
+from mobile_export.signatures import OUTPUTS, Outputs, choose, chosen_stages, freeze
 from mobile_export.verifier import VerificationError, verify
 
 _COMPARED = 8
@@ -49,7 +49,7 @@ def export(
     outputs: Outputs = "mask",
     tiers: Sequence[str | Tier] | None = None,
     default_tier: str | None = None,
-    pixel_threshold: float = 0.5,
+    pixel_threshold: float | None = None,
     name: str | None = None,
     version: str = "1",
     evaluation: Dataset | None = None,
@@ -57,6 +57,9 @@ def export(
     threads: int | None = None,
 ) -> ExportResult:
     """Writes one int8 bundle with a signature for each tier of a network.
+
+    A configuration of which every exit is exported gets its chained stages too, but from a bundle
+    of logits.
 
     The file appears when it has passed the verifier, and not before.
 
@@ -69,7 +72,8 @@ def export(
         outputs: `"mask"` for class ids, or `"logits"` for clients that choose the class themselves.
         tiers: names of the tiers to export; all if None.
         default_tier: the tier that an app begins with; the network's own if None.
-        pixel_threshold: class probability from which a pixel counts as sure, 0-1.
+        pixel_threshold: class probability from which a pixel counts as sure, 0-1, for every tier;
+            what each exit's own policy says if None.
         name: of the model; the file's name without suffix if None.
         version: of the model.
         evaluation: data to measure mIoU and Dice of each signature on, for the metadata.
@@ -90,17 +94,25 @@ def export(
         raise TiersegError(f"`path` must end in .tflite; got {str(path)!r}")
     if outputs not in OUTPUTS:
         raise TiersegError(f"`outputs` must be one of {', '.join(OUTPUTS)}; got {outputs!r}")
-    if not 0 < pixel_threshold < 1:
+    if pixel_threshold is not None and not 0 < pixel_threshold < 1:
         raise TiersegError(f"`pixel_threshold` must be between 0 and 1; got {pixel_threshold}")
     if evaluation is not None and outputs != "mask":
         raise TiersegError("`evaluation` needs `outputs` to be 'mask'; got 'logits'")
+    if pixel_threshold is not None:
+        exits = [
+            replace(item, policy=replace(item.policy, pixel_threshold=pixel_threshold))
+            for item in network.exits
+        ]
+        network = network.with_exits(exits, network.image_thresholds) if exits else network
     chosen = choose(network, tiers)
+    stages = chosen_stages(network, chosen) if outputs == "mask" else ()
     images = [_checked(image, index) for index, image in enumerate(calibration_images)]
     if not images:
         raise TiersegError("`calibration_images` must hold one image or more, best 100-500; got 0")
     metadata = describe(
         network,
         chosen,
+        stages=stages,
         name=name or target.stem,
         release=version,
         labels=labels,
@@ -108,15 +120,16 @@ def export(
         pixel_threshold=pixel_threshold,
         images=images,
     )
+    work = [*((tier, None) for tier in chosen), *stages]
     frozen = [
-        freeze(network, tier, outputs=outputs, pixel_threshold=pixel_threshold)
-        for tier in tqdm(chosen, desc="freeze", unit="tier", delay=2, disable=None)
+        freeze(network, tier, stage=stage, outputs=outputs, pixel_threshold=pixel_threshold)
+        for tier, stage in tqdm(work, desc="freeze", unit="signature", delay=2, disable=None)
     ]
     model = convert_int8(frozen, images, threads=threads)
     with replacing(target) as partial:
         partial.write_bytes(append(model, metadata))
         compared = images[:: max(1, len(images) // _COMPARED)][:_COMPARED]
-        names = [tier.name for tier in chosen]
+        names = [item.name for item in frozen]
         report = verify(partial, network, compared, tiers=names, min_agreement=min_agreement)
         report = VerificationReport(str(target), report.checks)
         if not report.passed:

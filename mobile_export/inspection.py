@@ -114,6 +114,38 @@ class Inspection:
                 wrong += not (np.isfinite(scales).all() and (scales > 0).all())
         return int(wrong)
 
+    def kernel_bytes(self, signature: str | None = None) -> int:
+        """Bytes of the kernels of one signature, or of all; each counts once."""
+        graphs = self._content.subgraphs if signature is None else [self._graph(signature)]
+        places = {
+            tensor.buffer
+            for graph in graphs
+            for tensor in graph.tensors
+            if tensor.shape is not None and len(tensor.shape) > 1
+        }
+        sizes = [self._content.buffers[place].data for place in places]
+        return sum(len(data) for data in sizes if data is not None)
+
+    def scales(self, signature: str, side: str) -> dict[str, tuple[float, int]]:
+        """Scale and zero point of each input or output that has them, by name.
+
+        Args:
+            signature: name of the signature.
+            side: `"inputs"` or `"outputs"`.
+        """
+        (entry,) = (
+            item for item in self._content.signatureDefs if item.signatureKey.decode() == signature
+        )
+        tables = {
+            item.name.decode(): self._graph(signature).tensors[item.tensorIndex].quantization
+            for item in getattr(entry, side)
+        }
+        return {
+            name: (float(table.scale[0]), int(table.zeroPoint[0]))
+            for name, table in tables.items()
+            if table is not None and table.scale is not None and len(table.scale)
+        }
+
     def repeated_weights(self) -> tuple[int, int]:
         """Number and bytes of kernels that the file holds more than once.
 

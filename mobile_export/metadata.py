@@ -26,11 +26,12 @@ def describe(
     network: AdaptiveNetwork,
     tiers: Sequence[Tier],
     *,
+    stages: Sequence[tuple[Tier, int]] = (),
     name: str,
     release: str,
     labels: Sequence[LabelClass] | None,
     default_tier: str | None,
-    pixel_threshold: float,
+    pixel_threshold: float | None,
     images: Sequence[np.ndarray],
 ) -> dict[str, Any]:
     """What is known of a bundle when it is made; measured figures come later (`with_figures`).
@@ -38,11 +39,13 @@ def describe(
     Args:
         network: the network that it was made of.
         tiers: the exported tiers, lightest first.
+        stages: the exported stages: the tier at which each ends, and its number.
         name: of the model.
         release: version of the model.
         labels: its classes in the order of their ids; those that the network remembers if None.
         default_tier: the tier to begin with; the network's own if None, or the last.
-        pixel_threshold: class probability from which a pixel counted as sure.
+        pixel_threshold: class probability from which a pixel counted as sure; what each tier's own
+            policy says if None.
         images: the calibration images.
 
     Raises:
@@ -60,7 +63,7 @@ def describe(
         "version": release,
         "labels": _labels(network, labels),
         "image": {"height": height, "width": width, "order": "RGB", "range": [0, 255]},
-        "tiers": [_tier(network, tier, pixel_threshold) for tier in tiers],
+        "tiers": [_tier(network, tier, dict(stages), pixel_threshold) for tier in tiers],
         "default_tier": chosen,
         "calibration": {"count": len(images), "sha256": digest(images)},
         "versions": versions(),
@@ -167,16 +170,26 @@ def _labels(network: AdaptiveNetwork, labels: Sequence[LabelClass] | None) -> li
     ]
 
 
-def _tier(network: AdaptiveNetwork, tier: Tier, pixel_threshold: float) -> dict[str, Any]:
+def _tier(
+    network: AdaptiveNetwork,
+    tier: Tier,
+    stages: Mapping[Tier, int],
+    pixel_threshold: float | None,
+) -> dict[str, Any]:
     profile = network.profile(tier.name)
+    policy = network.policy(tier)
+    thresholds: dict[str, Any] = {"pixel": pixel_threshold or policy.pixel_threshold}
+    if tier.name in network.image_thresholds:
+        thresholds["image"] = network.image_thresholds[tier.name]
     return {
         "name": tier.name,
         "signature": tier.name,
-        "stages": [],
+        "stages": [tier.stage_name(number + 1) for number in range(stages.get(tier, 0))],
         "configuration": tier.configuration,
         "exit": tier.exit,
         "input_size": list(tier.input_size or network.image_size),
         "parameters": profile.parameters,
         "macs": profile.macs,
-        "thresholds": {"pixel": pixel_threshold},
+        "thresholds": thresholds,
+        "policy": {"measure": policy.measure, "edge_aware": policy.edge_aware},
     }

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,8 @@ from mobile_export.runtime.bundle import Bundle
 from mobile_export.runtime.errors import TiersegError
 from mobile_export.runtime.image_io import resized
 from mobile_export.runtime.interpreter import Interpreter
+from mobile_export.runtime.stages import read_chains
+from mobile_export.runtime.tier_info import read_tiers
 
 _KEYS = (
     "name",
@@ -32,6 +34,7 @@ _KEYS = (
     "training",
 )
 _SIZE_LIMIT = 1.10
+_SIZE_LIMIT_OF_EXITS = 1.15  # beside the weights of the heads
 _SIZE_ALLOWANCE = 40_000  # bytes of graph and scales of a further signature, for small networks
 _OUTPUTS = ({"mask", "confidence"}, {"logits"})
 
@@ -65,7 +68,8 @@ def verify(
         network: the network that it was made of, to compare with.
         images: uint8 arrays `(height, width, 3)`, RGB, of any size, to run the tiers on; noise if
             None, and then the network is not compared, since nothing was learned about noise.
-        tiers: names of the tiers that the bundle must hold; those that its metadata lists if None.
+        tiers: names of the signatures that the bundle must hold, stages included; those that its
+            metadata lists if None.
         min_agreement: smallest share of pixels, over all images, to which a signature and its Keras
             tier must give the same class. On a trained network 8 bits change 1-3 % of the pixels,
             nearly all at the borders of segments.
@@ -90,21 +94,29 @@ def verify(
     present = [name for name in expected if name in inspection.signatures]
     for name, fault in _PER_SIGNATURE.items():
         checks.append(_each(name, present, partial(fault, inspection)))
-    checks += [_weights(inspection), _size(bundle, list(inspection.signatures))]
+    checks += [_weights(inspection), _size(bundle, inspection)]
     try:
         interpreter = Interpreter(bundle.model_bytes, threads=os.cpu_count() or 1, name=bundle.name)
     except TiersegError as error:
         checks.append(Check("runs", False, str(error)))
         return VerificationReport(str(path), tuple(checks))
-    checks.append(_interface(bundle, interpreter, present))
-    if not checks[-1].passed:
+    checks += [_interface(bundle, interpreter, present), _stages(bundle, interpreter)]
+    if not all(check.passed for check in checks[-2:]):
         return VerificationReport(str(path), tuple(checks))
+    signatures = interpreter.signatures
+    one_shot = [
+        name
+        for name in present
+        if set(signatures[name].inputs) == {"image"} and not signatures[name].states
+    ]
+    pictures = _noise() if images is None else images
     try:
-        outputs = _run(interpreter, present, _noise() if images is None else images)
+        outputs = _run(interpreter, one_shot, pictures)
+        chained = _chained(bundle, interpreter, outputs, pictures)
     except TiersegError as error:
         checks.append(Check("runs", False, str(error)))
         return VerificationReport(str(path), tuple(checks))
-    checks += [_runs(bundle, outputs), _different(outputs)]
+    checks += [_runs(bundle, outputs), _different(outputs), chained]
     if network is not None and images is not None:
         checks.append(_agreement(outputs, network, images, min_agreement))
     return VerificationReport(str(path), tuple(checks))
@@ -125,14 +137,22 @@ def _metadata(bundle: Bundle) -> Check:
     missing = [key for key in _KEYS if key not in bundle.metadata]
     if missing:
         return Check("metadata", False, f"{', '.join(missing)} must be there; got none")
-    listed, default = _listed(bundle), bundle.metadata["default_tier"]
+    listed = [str(entry.get("signature")) for entry in bundle.metadata["tiers"]]
+    default = bundle.metadata["default_tier"]
     if default not in listed:
         return Check("metadata", False, f"default_tier must be one of {listed}; got {default!r}")
     return Check("metadata", True, f"complete, lists {len(listed)} tiers")
 
 
 def _listed(bundle: Bundle) -> list[str]:
-    return [str(entry.get("signature")) for entry in (bundle.metadata or {}).get("tiers", [])]
+    """The signatures that the metadata names: tiers, then stages."""
+    entries = (bundle.metadata or {}).get("tiers", [])
+    tiers = [str(entry.get("signature")) for entry in entries]
+    return tiers + [str(stage) for entry in entries for stage in entry.get("stages", [])[-1:]]
+
+
+def _has_stages(bundle: Bundle) -> bool:
+    return any(entry.get("stages") for entry in (bundle.metadata or {}).get("tiers", []))
 
 
 def _signatures(inspection: Inspection, expected: Sequence[str]) -> Check:
@@ -145,7 +165,7 @@ def _signatures(inspection: Inspection, expected: Sequence[str]) -> Check:
         return Check("signatures", False, ", ".join(faults) or "the model has none")
     if graphs != list(range(inspection.graphs)):
         return Check("signatures", False, f"each must have a graph of its own; got graphs {graphs}")
-    return Check("signatures", True, f"{len(found)}, one a tier: {', '.join(found)}")
+    return Check("signatures", True, f"{len(found)}: {', '.join(found)}")
 
 
 def _weights(inspection: Inspection) -> Check:
@@ -156,12 +176,21 @@ def _weights(inspection: Inspection) -> Check:
     return Check("weights", not count, found)
 
 
-def _size(bundle: Bundle, signatures: Sequence[str]) -> Check:
-    total = len(bundle.model_bytes)
-    largest = max((len(single(bundle.model_bytes, name)) for name in signatures), default=total)
-    limit = max(_SIZE_LIMIT * largest, largest + _SIZE_ALLOWANCE * (len(signatures) - 1))
-    found = f"{total} bytes, {total / largest:.3f} × the largest tier alone ({largest})"
-    return Check("size", total <= limit, found)
+def _size(bundle: Bundle, inspection: Inspection) -> Check:
+    """Whether tiers share what they have in common: weights, scales, structure."""
+    model = bundle.model_bytes
+    singles = {name: len(single(model, name)) for name in inspection.signatures}
+    name = max(singles, key=singles.__getitem__, default="")
+    largest = singles.get(name, len(model))
+    # Heads that the largest tier has not: their kernels are no repetition.
+    heads = inspection.kernel_bytes() - inspection.kernel_bytes(name) if name else 0
+    share = _SIZE_LIMIT_OF_EXITS if _has_stages(bundle) else _SIZE_LIMIT
+    limit = max(share * largest, largest + _SIZE_ALLOWANCE * (len(singles) - 1)) + heads
+    found = (
+        f"{len(model)} bytes, {(len(model) - heads) / largest:.3f} × the largest tier alone "
+        f"({largest})" + (f" without the {heads} bytes of other heads" if heads else "")
+    )
+    return Check("size", len(model) <= limit, found)
 
 
 # === Each signature ===
@@ -207,11 +236,18 @@ def _interface(bundle: Bundle, interpreter: Interpreter, signatures: Sequence[st
         str(entry.get("signature")): tuple(entry.get("input_size", ()))
         for entry in (bundle.metadata or {}).get("tiers", [])
     }
+    stages = {
+        str(stage)
+        for entry in (bundle.metadata or {}).get("tiers", [])
+        for stage in entry.get("stages", [])
+    }
     image = (bundle.metadata or {}).get("image", {})
     native = (image.get("height"), image.get("width"))
 
     def fault(name: str) -> str:
         signature = interpreter.signatures[name]
+        if name in stages:
+            return signature.fault  # its states are judged with those of its neighbours
         if set(signature.inputs) != {"image"} or set(signature.outputs) not in _OUTPUTS:
             return (
                 "must take `image` and give `mask` and `confidence`, or `logits`; "
@@ -234,6 +270,28 @@ def _interface(bundle: Bundle, interpreter: Interpreter, signatures: Sequence[st
         return wrong
 
     return _each("interface", signatures, fault)
+
+
+def _stages(bundle: Bundle, interpreter: Interpreter) -> Check:
+    """Whether what each stage gives is what the next one takes, scales included."""
+    if not _has_stages(bundle):
+        return Check("stages", True, "there are none")
+    try:
+        chains = read_chains(bundle.name, interpreter, read_tiers(bundle, interpreter.signatures))
+    except TiersegError as error:
+        return Check("stages", False, str(error))
+    inspection = Inspection(bundle.model_bytes)
+    faults = []
+    for chain in chains.values():
+        for before, after in pairwise(chain.stages):
+            given, taken = inspection.scales(before, "outputs"), inspection.scales(after, "inputs")
+            faults += [
+                f"{name} of {before} has scale {given.get(name)}, in {after} {scale}"
+                for name, scale in taken.items()
+                if given.get(name) != scale
+            ]
+    found = f"{sum(len(chain.stages) for chain in chains.values())} in {len(chains)} chains"
+    return Check("stages", not faults, "; ".join(faults) or found)
 
 
 # === What it does ===
@@ -286,6 +344,37 @@ def _different(outputs: Outputs) -> Check:
         not same,
         ", ".join(same) + " give the same" if same else "no two tiers give the same",
     )
+
+
+def _chained(
+    bundle: Bundle,
+    interpreter: Interpreter,
+    outputs: Outputs,
+    images: Sequence[np.ndarray],
+) -> Check:
+    """Whether chained stages give byte for byte what each tier gives in one shot."""
+    if not _has_stages(bundle):
+        return Check("chained", True, "there are no stages")
+    infos = [info for info in read_tiers(bundle, interpreter.signatures) if info.stages]
+    faults: list[str] = []
+    by_stage = {info.stages[-1]: info for info in infos}
+    for first in sorted({info.stages[0] for info in infos}):
+        chain = max((info.stages for info in infos if info.stages[0] == first), key=len)
+        for place, image in enumerate(images):
+            size = by_stage[first].input_size
+            given: dict[str, np.ndarray] = {"image": resized(image, size)[None]}
+            for stage in chain:
+                found, _ = interpreter.run(stage, given)
+                info = by_stage[stage]
+                same = [
+                    np.array_equal(found[key], outputs[info.signature][place][key])
+                    for key in ("mask", "confidence")
+                ]
+                if not all(same):
+                    faults.append(f"{stage} and {info.signature} differ on image {place}")
+                given = {key: value for key, value in found.items() if key.startswith("state_")}
+    detail = f"{len(infos)} tiers, on {len(images)} images"
+    return Check("chained", not faults, "; ".join(faults[:4]) or f"as in one shot: {detail}")
 
 
 def _agreement(

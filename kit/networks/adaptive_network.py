@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Self
 
 import keras
 
 from kit.errors import InputError
-from kit.layers.class_mask import ClassMask
-from kit.layers.confidence import Confidence
-from kit.layers.exit_head import ExitHead
 from kit.layers.path_batch_normalization import PathBatchNormalization
 from kit.networks.exit import Exit
-from kit.networks.tier_training import TierTraining
-from kit.search.exit_policy import ExitPolicy
-from kit.search.profiling import Profile, profile
+from kit.networks.tier_graphs import TierGraphs
 from kit.tiers import Tier
 
-State = dict[str, keras.KerasTensor]
-"""What has been computed up to a block and is needed behind it; `"x"` is the deepest tensor."""
 
-_FINEST_REPEAT = 4
-
-
-class AdaptiveNetwork(TierTraining):
+class AdaptiveNetwork(TierGraphs):
     """Base of segmentation networks that hold several tiers.
 
-    A family says how its blocks are wired (`_begin`, `_block`, `_classify`); this class makes
-    functional models of any tier and stage of it, and knows what each costs. Early exits (MESS,
-    arXiv 2106.03527) stand between blocks and share the branches of their configuration.
+    A family says how its blocks are wired (`_begin`, `_block`, `_classify`), and gets every tier of
+    it as a functional model, trained by stock `compile` and `fit`. Early exits (MESS, arXiv
+    2106.03527) stand between blocks and share the branches of their configuration.
 
     Args:
         num_classes: Classes of the masks, 2–255.
@@ -60,18 +49,13 @@ class AdaptiveNetwork(TierTraining):
     ) -> None:
         if not 2 <= num_classes <= 255:
             raise InputError(f"`num_classes` must be 2 to 255; received: {num_classes}")
-        super().__init__(name=name)
-        self.num_classes = num_classes
-        self.image_size = (image_size[0], image_size[1])
+        super().__init__(num_classes, image_size, name)
         self.training_record = dict(training_record or {})
-        self.exit_heads: list[ExitHead] = []
-        # In a namespace, which Keras does not track: these share their layers with the network.
+        # In a namespace, for Keras would wrap what it finds in attributes.
         self._graphs = SimpleNamespace(
             configurations=dict(configurations),
             exits=tuple(Exit.parse(exit_) for exit_ in exits),
             thresholds=dict(image_thresholds or {}),
-            models={},
-            interpolations={},
         )
 
     # === Tiers ===
@@ -195,275 +179,6 @@ class AdaptiveNetwork(TierTraining):
             if layer.weights and not list(layer._flatten_layers(include_self=False))
         ]
 
-    # === Functional models ===
-
-    def tier(self, name: str | Tier) -> keras.Model:
-        """The functional model of one tier; its layers are the network's own.
-
-        Args:
-            name: Of the tier, or a `Tier`.
-
-        Returns:
-            Model from images `(batch, height, width, 3)`, 0–255, to logits float32
-            `(batch, height, width, num_classes)` at the images' size.
-        """
-        return self.joint_model((self.resolve(name),))
-
-    def joint_model(self, tiers: Sequence[Tier]) -> keras.Model:
-        """The functional model of several tiers that runs what they share once.
-
-        Args:
-            tiers: One or more, of any configurations.
-
-        Returns:
-            As `tier`, with a list of logits in the order of `tiers` if there are several.
-        """
-        tiers = tuple(tiers)
-
-        def make() -> tuple[Any, Any]:
-            image = self._image()
-            outputs: dict[Tier, keras.KerasTensor] = {}
-            for configuration in dict.fromkeys(tier.configuration for tier in tiers):
-                state, depth = self._begin(image, self.configurations[configuration]), 0
-                group = {tier for tier in tiers if tier.configuration == configuration}
-                for tier in sorted(group, key=self._depth):
-                    state, depth = self._run(tier, state, depth), self._depth(tier)
-                    outputs[tier] = self._full_size(self._logits(tier, state))
-            logits = [outputs[tier] for tier in tiers]
-            return image, logits if len(logits) > 1 else logits[0]
-
-        return self._model("_".join(map(str, tiers)), make)
-
-    def features_model(self, tiers: Sequence[Tier]) -> keras.Model:
-        """The functional model of what early exits take in.
-
-        Args:
-            tiers: One or more, of one configuration.
-
-        Returns:
-            Model from images to a list: for each early exit its features
-            `(batch, height / stride, width / stride, channels)`, for a final one its logits at the
-            images' size.
-        """
-        tiers = tuple(tiers)
-
-        def make() -> tuple[Any, Any]:
-            image = self._image()
-            state, depth = self._begin(image, self.configurations[tiers[0].configuration]), 0
-            outputs: dict[Tier, keras.KerasTensor] = {}
-            for tier in sorted(tiers, key=self._depth):
-                state, depth = self._run(tier, state, depth), self._depth(tier)
-                if tier.exit is None:
-                    outputs[tier] = self._full_size(self._logits(tier, state))
-                else:
-                    outputs[tier] = state["x"]
-            return image, [outputs[tier] for tier in tiers]
-
-        return self._model("features_" + "_".join(map(str, tiers)), make)
-
-    def trunk_model(self, configuration: str | Tier, blocks: int) -> keras.Model:
-        """The functional model of a configuration's first blocks.
-
-        Args:
-            configuration: Its name.
-            blocks: How many blocks run, 0 to all.
-
-        Returns:
-            Model from images to the features behind them, `(batch, height / stride,
-            width / stride, channels)`.
-        """
-        name = self.resolve(configuration).configuration
-
-        def make() -> tuple[Any, Any]:
-            image = self._image()
-            vector = self.configurations[name]
-            state = self._begin(image, vector)
-            for index in range(blocks):
-                state = self._block(index, state, vector)
-            return image, state["x"]
-
-        return self._model(f"{name}_trunk_{blocks}", make)
-
-    def exit_model(self, tier: Tier) -> keras.Model:
-        """The functional model of an early exit's head.
-
-        Args:
-            tier: An early exit.
-
-        Returns:
-            Model from its features to logits float32 `(batch, height, width, num_classes)` at the
-            images' size.
-        """
-
-        def make() -> tuple[Any, Any]:
-            (features,) = self.features_model((tier,)).outputs
-            x = keras.Input(features.shape[1:], dtype=features.dtype, name="features")
-            return x, self._full_size(self._logits(tier, {"x": x}))
-
-        return self._model(f"head_{tier}", make)
-
-    def logits_model(self, name: str | Tier) -> keras.Model:
-        """As `tier`, with `{"logits": …}` at the resolution at which the tier computes them."""
-        tier = self.resolve(name)
-        return self._one_shot(f"{tier}_logits", tier, lambda logits: {"logits": logits})
-
-    def predictor(self, name: str | Tier, policy: ExitPolicy | None = None) -> keras.Model:
-        """What a device runs for one tier: exactly this is exported.
-
-        Part of the resolution that lies between a tier's logits and its mask is interpolated, the
-        rest repeated, for the interpolation at full size is the dearest part of a light tier.
-
-        Args:
-            name: Of the tier, or a `Tier`.
-            policy: How sure pixels are told; the exit's own by default.
-
-        Returns:
-            Model from images `(batch, height, width, 3)`, 0–255, to
-            `{"mask": uint8 (batch, height, width), "confidence": float32 (batch,)}`.
-        """
-        tier = self.resolve(name)
-        policy = policy or self.policy(tier)
-        return self._one_shot(
-            f"{tier}_predictor_{policy}", tier, lambda logits: self._decide(logits, policy)
-        )
-
-    def stage(self, configuration: str | Tier, stage: int) -> keras.Model:
-        """One of the chained stages of a configuration.
-
-        Args:
-            configuration: Its name.
-            stage: 1 for the one that begins with the image; the last, one more than there are early
-                exits, ends at the final exit.
-
-        Returns:
-            Model from the image, or from `state_*` as the stage before gave them, to a dictionary
-            of `mask` and `confidence` (as of `predictor`) and, but for the last, `state_*`.
-
-        Raises:
-            InputError: if there is no such stage, or two exits stand at one point.
-        """
-        tiers = self.exits_of(self.resolve(configuration))
-        depths = [self._depth(tier) for tier in tiers]
-        if len(set(depths)) < len(depths):
-            raise InputError(
-                "stages need one exit a point; choose among the candidates (`with_exits`), which "
-                f"stand behind blocks {', '.join(map(str, depths[:-1]))}"
-            )
-        if not 1 <= stage <= len(tiers):
-            raise InputError(f"`stage` must be 1 to {len(tiers)}; received: {stage}")
-        tier = tiers[stage - 1]
-
-        def make() -> tuple[Any, Any]:
-            vector = self.configurations[tier.configuration]
-            inputs: Any = self._image()
-            state = self._begin(inputs, vector)
-            depth = 0
-            if stage > 1:
-                depth = depths[stage - 2]
-                state = {
-                    key: keras.Input(value.shape[1:], dtype=value.dtype, name=f"state_{key}")
-                    for key, value in self._run(tiers[stage - 2], state, 0).items()
-                }
-                inputs = {f"state_{key}": value for key, value in state.items()}
-            state = self._run(tier, state, depth)
-            outputs = self._decide(self._logits(tier, state), self.policy(tier))
-            if tier.exit is not None:
-                outputs |= {f"state_{key}": value for key, value in state.items()}
-            return inputs, outputs
-
-        return self._model(tier.stage_name(stage), make)
-
-    def policy(self, name: str | Tier) -> ExitPolicy:
-        """How a tier tells sure pixels."""
-        exit_ = Tier.parse(name).exit
-        return ExitPolicy() if exit_ is None else self.exits[exit_ - 1].policy
-
-    def profile(self, name: str | Tier) -> Profile:
-        """Exact parameters and multiply-adds of a tier."""
-        return profile(self.logits_model(name))
-
-    def _one_shot(self, key: str, tier: Tier, head: Callable[[Any], Any]) -> keras.Model:
-        def make() -> tuple[Any, Any]:
-            image = self._image()
-            state = self._begin(image, self.configurations[tier.configuration])
-            return image, head(self._logits(tier, self._run(tier, state, 0)))
-
-        return self._model(key, make)
-
-    def _model(self, key: str, make: Callable[[], tuple[Any, Any]]) -> keras.Model:
-        models = self._graphs.models
-        if key not in models:
-            name = re.sub(r"\W+", "_", f"{self.name}_{key}")
-            models[key] = keras.Model(*make(), name=name[:200])
-        return models[key]
-
-    # === Wiring ===
-
-    def _image(self) -> keras.KerasTensor:
-        return keras.Input((*self.image_size, 3), name="image")
-
-    def _depth(self, tier: Tier) -> int:
-        """Number of blocks that run before a tier's head."""
-        if tier.exit is None:
-            return len(self.configurations[tier.configuration])
-        return self.exits[tier.exit - 1].after
-
-    def _run(self, tier: Tier, state: State, depth: int) -> State:
-        """The state at a tier's head, from that behind `depth` blocks."""
-        vector = self.configurations[tier.configuration]
-        for index in range(depth, self._depth(tier)):
-            state = self._block(index, state, vector)
-        return state
-
-    def _logits(self, tier: Tier, state: State) -> keras.KerasTensor:
-        if tier.exit is None:
-            return self._classify(state, self.configurations[tier.configuration])
-        head = self._exit_head(tier.exit, state["x"])
-        vector = self.configurations[tier.configuration]
-        return head.connect(state["x"], vector[: self._depth(tier)])
-
-    def _exit_head(self, number: int, x: keras.KerasTensor) -> ExitHead:
-        """The head of exit `number`, made when it is wired for the first time."""
-        exit_ = self.exits[number - 1]
-        made = {head.name: head for head in self.exit_heads}
-        if f"{exit_.name}_exit" not in made:
-            stride = self.image_size[0] // x.shape[1]
-            head = ExitHead(exit_.head, x.shape[-1], self.num_classes, stride, name=exit_.name)
-            self.exit_heads.append(head)
-            return head
-        return made[f"{exit_.name}_exit"]
-
-    def _full_size(self, logits: keras.KerasTensor) -> keras.KerasTensor:
-        return self._interpolate(logits, self.image_size)
-
-    def _interpolate(self, logits: keras.KerasTensor, size: tuple[int, int]) -> keras.KerasTensor:
-        scale = size[0] // logits.shape[1]
-        if scale == 1:
-            return logits
-        layers = self._graphs.interpolations
-        if scale not in layers:
-            layers[scale] = keras.layers.UpSampling2D(
-                scale, interpolation="bilinear", dtype="float32", name=f"logits_x{scale}"
-            )
-        return layers[scale](logits)
-
-    def _decide(self, logits: keras.KerasTensor, policy: ExitPolicy) -> dict[str, Any]:
-        """Mask and confidence of logits."""
-        height, width = self.image_size
-        stride = height // logits.shape[1]
-        repeat = min(max(stride // 2, 1), _FINEST_REPEAT)
-        finer = self._interpolate(logits, (height // repeat, width // repeat))
-        return {
-            "mask": ClassMask(repeat, name="mask")(finer),
-            "confidence": Confidence(
-                policy.pixel_threshold,
-                step=max(8 // stride, 1),
-                measure=policy.measure,
-                edge_aware=policy.edge_aware,
-                name="confidence",
-            )(logits),
-        }
-
     def _wire(self) -> None:
         """Make every tier's graph; a family calls it when its layers are there."""
         for name, vector in self._graphs.configurations.items():
@@ -492,21 +207,6 @@ class AdaptiveNetwork(TierTraining):
                     f"`image_thresholds` must be 0 to 1 for tiers among {', '.join(sorted(early))}"
                     f"; received: {name!r}: {threshold}"
                 )
-
-    @abstractmethod
-    def _begin(self, image: keras.KerasTensor, vector: str) -> State:
-        """Wire what comes before the first block."""
-
-    @abstractmethod
-    def _block(self, index: int, state: State, vector: str) -> State:
-        """Wire block `index` (0 is the first) on the branch that `vector` chooses.
-
-        The new state holds what blocks behind it or the final exit need, and nothing else.
-        """
-
-    @abstractmethod
-    def _classify(self, state: State, vector: str) -> keras.KerasTensor:
-        """Wire the final exit: float32 logits at the stride at which it computes them."""
 
     @abstractmethod
     def _parse_vector(self, vector: str | Sequence[str]) -> str:

@@ -14,10 +14,11 @@ from kit.layers.conv_norm import ConvNorm
 from kit.layers.inverted_residual import InvertedResidual
 from kit.layers.pta_decoder_stage import PTADecoderStage
 from kit.layers.pta_inverted_residual import PTAInvertedResidual
-from kit.networks.adaptive_network import AdaptiveNetwork, State
+from kit.networks.adaptive_network import AdaptiveNetwork
 from kit.networks.exit import Exit
 from kit.networks.mobilenet_v2 import GROUPS, channels, load_imagenet_weights
 from kit.networks.presets import ADAPTIVE_UNET, PLAIN_UNET
+from kit.networks.tier_graphs import State
 from kit.tiers import parse_vector, vector_name
 
 STRIDE = 32
@@ -158,12 +159,12 @@ class AdaptiveUNet(AdaptiveNetwork):
     def _block(self, index: int, state: State, vector: str) -> State:
         branches = parse_vector(vector, [block.choices for block in self.blocks], {})
         x, skips = state["x"], {key: value for key, value in state.items() if key != "x"}
-        stride = self._stride(x)
+        stride = self._stride_of(x)
         if index < len(self.encoder_blocks):
             y = self.encoder_blocks[index].connect(x, branches[index], vector[:index])
             # The last output of a stride goes on to the decoder, unless its stage is skipped.
             stage = len(branches) - 1 - int(math.log2(stride // 2))
-            if self._stride(y) > stride and branches[stage] != "skip":
+            if self._stride_of(y) > stride and branches[stage] != "skip":
                 skips[f"skip_{stride}"] = x
         else:
             stage = index - len(self.encoder_blocks)
@@ -171,12 +172,9 @@ class AdaptiveUNet(AdaptiveNetwork):
             y = self.decoder_stages[stage].connect(x, skip, branches[index], vector[:index])
         return {"x": y, **skips}
 
-    def _stride(self, x: keras.KerasTensor) -> int:
-        return self.image_size[0] // x.shape[1]
-
     def _classify(self, state: State, vector: str) -> keras.KerasTensor:
         x = state["x"]
-        return self.float_logits(self.heads[f"stride_{self._stride(x)}"](x))
+        return self.float_logits(self.heads[f"stride_{self._stride_of(x)}"](x))
 
     # === Config ===
 

@@ -17,8 +17,9 @@ from kit.layers.inverted_residual import InvertedResidual
 from kit.layers.pta_inverted_residual import PTAInvertedResidual
 from kit.layers.resnet_stem import ResNetStem
 from kit.networks import mobilenet_v2, resnet
-from kit.networks.adaptive_network import AdaptiveNetwork, State
+from kit.networks.adaptive_network import AdaptiveNetwork
 from kit.networks.exit import Exit
+from kit.networks.tier_graphs import State
 from kit.tiers import BRANCHES, parse_vector, vector_name
 
 PLAIN: Mapping[str, str] = {"plain": "h" * 16}

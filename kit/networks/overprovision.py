@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TypeVar
 
 from kit.errors import InputError
@@ -16,7 +16,7 @@ Network = TypeVar("Network", bound=AdaptiveNetwork)
 
 def overprovision(
     network: Network,
-    points: int | Sequence[int] = 6,
+    points: int | Iterable[int] = 6,
     heads: Iterable[HeadConfig | str] | None = None,
 ) -> Network:
     """The same network with every one of some heads at every one of some points.

@@ -44,6 +44,7 @@ class Recipe:
             and configurations are then its own.
         exits: Early exits, shallowest first: tables with `after` and `head`; those of `initial` if
             empty.
+        heads: Heads to put at each point of those exits instead of theirs (`overprovision`).
         phase: `"network"` trains everything, early exits in turn if there are some; `"heads"`
             trains the heads of the early exits alone, taught by the final exit.
         head_loss: Arguments of `FilteredDistillation` in the phase of the heads.
@@ -78,6 +79,7 @@ class Recipe:
     head_channels: int = 256
     initial: str | None = None
     exits: tuple[dict[str, Any], ...] = ()
+    heads: tuple[str, ...] = ()
     phase: str = "network"
     head_loss: dict[str, Any] = field(default_factory=dict)
     configurations: dict[str, str] = field(default_factory=dict)
@@ -89,7 +91,7 @@ class Recipe:
     data_options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for key in ("image_size", "crop_size", "decoder_widths", "exits"):
+        for key in ("image_size", "crop_size", "decoder_widths", "exits", "heads"):
             object.__setattr__(self, key, tuple(getattr(self, key)))
         for key, least in (("epochs", 1), ("batch_size", 1), ("recalibration_batches", 0)):
             if getattr(self, key) < least:

@@ -24,6 +24,7 @@ from kit.networks.adaptive_network import AdaptiveNetwork
 from kit.networks.adaptive_unet import AdaptiveUNet
 from kit.networks.deeplab_v3 import DeepLabV3
 from kit.networks.fcn import FCN
+from kit.networks.overprovision import overprovision
 from kit.training.checkpoint import Checkpoint, replacing, write_text
 from kit.training.exit_heads import ExitHeads
 from kit.training.filtered_distillation import FilteredDistillation
@@ -233,7 +234,10 @@ def _initial(recipe: Recipe, dataset: Dataset, record: dict[str, Any]) -> Adapti
             f"{dataset.name}; received: {network.num_classes}"
         )
     before = {key: value for key, value in network.training_record.items() if key != "labels"}
-    network = network.with_exits(recipe.exits or network.exits).resized(recipe.crop_size)
+    network = network.with_exits(recipe.exits or network.exits)
+    if recipe.heads:
+        network = overprovision(network, {exit_.after for exit_ in network.exits}, recipe.heads)
+    network = network.resized(recipe.crop_size)
     network.training_record = {**record, "initial": before}
     return network
 

@@ -9,8 +9,9 @@ import tensorflow as tf
 
 import kit
 from kit.layers import ClassMask
+from mobile_export.lowering import lowered_mask
 from mobile_export.runtime import TiersegError
-from mobile_export.signatures import FrozenTier, _mask, choose, freeze, save
+from mobile_export.signatures import FrozenTier, choose, freeze, save
 from tests.mobile_export.blocks import CONFIGURATIONS, Blocks
 
 IMAGE = Blocks("val").image(0)[None].astype(np.float32)
@@ -38,7 +39,7 @@ def test_a_mask_repeats_ids_exactly(scale: int, classes: int) -> None:
     ids = np.random.default_rng(0).integers(0, classes, (1, 4, 6))
     ids[0, 0, :2] = 0, classes - 1
     logits = tf.one_hot(ids, classes)
-    mask = _mask(logits, ClassMask(scale)).numpy()
+    mask = lowered_mask(logits, ClassMask(scale)).numpy()
     np.testing.assert_array_equal(mask, ids.repeat(scale, 1).repeat(scale, 2))
     assert mask.dtype == np.uint8
 
