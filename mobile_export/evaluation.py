@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from kit import AdaptiveNetwork
@@ -17,6 +16,7 @@ from kit.metrics import ConfusionMatrix
 from mobile_export.prediction import predict
 from mobile_export.runtime import Bundle, Segmenter
 from mobile_export.runtime.errors import TiersegError
+from mobile_export.runtime.image_io import resized_mask
 
 _BATCH = 4
 
@@ -187,7 +187,7 @@ def evaluate_network(
             images = [image for image, _ in samples]
             given = [predict(model, images)["mask"] for model in predictors]
             for place, (_, label) in enumerate(samples):
-                yield label, [_at(of_tier[place], label.shape) for of_tier in given]
+                yield label, [resized_mask(of_tier[place], label.shape) for of_tier in given]
 
     return _evaluation(network.name, dataset, names, masks())
 
@@ -232,11 +232,3 @@ def _named(known: Sequence[str], tiers: Sequence[str] | None) -> list[str]:
         if tier not in known:
             raise TiersegError(f"`tiers` must be among {', '.join(known)}; got {tier!r}")
     return [name for name in known if tiers is None or name in tiers]
-
-
-def _at(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """A mask at another size, by nearest neighbour as the runtime does."""
-    if mask.shape == shape:
-        return mask
-    small = Image.fromarray(mask)
-    return np.asarray(small.resize((shape[1], shape[0]), Image.Resampling.NEAREST))

@@ -78,17 +78,17 @@ def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(small)
 
 
-def resized_mask(mask: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """A mask at the size of an image, each pixel the class of the nearest one.
+def resized_mask(mask: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """A mask at another size, each pixel the class of the nearest one.
 
     Args:
         mask: uint8 array `(height, width)` of class ids.
-        image: uint8 array `(height, width, 3)`.
+        size: (height, width), pixels.
 
     Returns:
-        uint8 array of the image's height and width; the mask itself if it has that size.
+        uint8 array of that size; the mask itself if it has it already.
     """
-    height, width = image.shape[:2]
+    height, width = size
     if mask.shape == (height, width):
         return mask
     return np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.NEAREST))

@@ -106,7 +106,7 @@ class Segmenter:
         pixels = resized(checked(image), info.input_size)
         outputs, latency_ms = self._interpreter.run(info.signature, {"image": pixels[None]})
         self._latencies.add(info.name, latency_ms)
-        mask = outputs["mask"][0] if native else resized_mask(outputs["mask"][0], image)
+        mask = outputs["mask"][0] if native else resized_mask(outputs["mask"][0], image.shape[:2])
         confidence = float(outputs["confidence"][0]) / 255
         total_ms = 1000 * (time.perf_counter() - start)
         return Result(mask, confidence, info.name, latency_ms, total_ms)
@@ -273,7 +273,7 @@ class Segmenter:
     ) -> Result:
         mask, steps = chain.run(resized(checked(image), chain.input_size), goes_on)
         return Result(
-            mask if native else resized_mask(mask, image),
+            mask if native else resized_mask(mask, image.shape[:2]),
             steps[-1].confidence,
             steps[-1].tier,
             sum(step.latency_ms for step in steps),

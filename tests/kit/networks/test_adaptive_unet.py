@@ -11,6 +11,7 @@ import kit
 from kit.errors import InputError
 from kit.layers import PathBatchNormalization
 from kit.networks.presets import ADAPTIVE_UNET
+from kit.search import ExitPolicy
 from kit.tiers import Tier
 from tests.kit.small import CLASSES, IMAGE_SIZE, small_unet
 
@@ -50,7 +51,8 @@ def test_the_network_itself_runs_its_default_tier(
 def test_the_predictor_agrees_with_numpy(
     network: kit.AdaptiveUNet, images: np.ndarray, tier: str, threshold: float
 ) -> None:
-    outputs = {k: numpy(v) for k, v in network.predictor(tier, threshold)(images).items()}
+    policy = ExitPolicy(pixel_threshold=threshold)
+    outputs = {k: numpy(v) for k, v in network.predictor(tier, policy)(images).items()}
     assert outputs.keys() == {"mask", "confidence"}
     raw = numpy(network.logits_model(tier)(images)["logits"]).astype("float64")
     stride = IMAGE_SIZE[0] // raw.shape[1]
@@ -229,5 +231,5 @@ def test_recalibration_gives_the_statistics_of_the_batches(
 def test_batches_that_can_be_read_once_are_refused(
     network: kit.AdaptiveUNet, images: np.ndarray
 ) -> None:
-    with pytest.raises(InputError, match="`batches` must be readable once for each tier"):
+    with pytest.raises(InputError, match="`batches` must be readable once for each configuration"):
         network.recalibrate(batch for batch in [images])

@@ -51,7 +51,7 @@ def test_wrong_file_is_refused_in_one_line(tmp_path: Path, text: str, message: s
 
 
 def test_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(InputError, match="camvid, camvid_plain, street_scenes"):
+    with pytest.raises(InputError, match="camvid, camvid_deeplab, camvid_exits, camvid_plain, street_scenes"):
         Recipe.load("cityscapes")
 
 
