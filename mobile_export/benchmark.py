@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
@@ -139,7 +139,7 @@ def benchmark(
             for signature in _wanted(Candidate.signatures(path), tiers)
         ]
         candidates = [Candidate(path, signature, threads) for _, path, signature in graphs]
-        times = _times(candidates, rounds)
+        times = in_turns(candidates, rounds)
         rows = []
         for (title, path, signature), spent in tqdm(
             zip(graphs, times, strict=True),
@@ -223,6 +223,34 @@ def machine(threads: int) -> dict[str, Any]:
     }
 
 
+class Timed(Protocol):
+    """Anything that can be run again and again."""
+
+    def run(self) -> float:
+        """Runs once; the time that it took, milliseconds."""
+
+
+def in_turns(candidates: Sequence[Timed], rounds: int) -> np.ndarray:
+    """Runs all in turns, each twice, of which the second call counts.
+
+    Args:
+        candidates: what is timed.
+        rounds: calls of each that are timed, after a few that are not.
+
+    Returns:
+        Milliseconds of each call, `(candidate, round)`.
+    """
+    times = np.zeros((len(candidates), rounds))
+    work = range(-_WARM_UPS, rounds)
+    for turn in tqdm(work, desc="benchmark", unit="round", delay=2, disable=None):
+        for place, candidate in enumerate(candidates):
+            candidate.run()  # brings it back into the caches, as a stream of frames keeps it there
+            spent = candidate.run()
+            if turn >= 0:
+                times[place, turn] = spent
+    return times
+
+
 def _float32(network: "AdaptiveNetwork", tiers: Sequence[str] | None, folder: Path) -> list[str]:
     """Converts tiers to float32, one file each; the paths."""
     from mobile_export.converter import convert_float32
@@ -239,19 +267,6 @@ def _float32(network: "AdaptiveNetwork", tiers: Sequence[str] | None, folder: Pa
 def _wanted(signatures: Sequence[str], tiers: Sequence[str] | None) -> list[str]:
     """The signatures to time: those that were asked for, or all of a file that has none of them."""
     return [name for name in signatures if tiers is None or name in tiers] or list(signatures)
-
-
-def _times(candidates: Sequence[Candidate], rounds: int) -> np.ndarray:
-    """Milliseconds of each call, (candidate, round)."""
-    times = np.zeros((len(candidates), rounds))
-    work = range(-_WARM_UPS, rounds)
-    for turn in tqdm(work, desc="benchmark", unit="round", delay=2, disable=None):
-        for place, candidate in enumerate(candidates):
-            candidate.run()  # brings it back into the caches, as a stream of frames keeps it there
-            spent = candidate.run()
-            if turn >= 0:
-                times[place, turn] = spent
-    return times
 
 
 def _probe(*arguments: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from mobile_export.calibration import record, with_ranges
 from mobile_export.packing import pack
 from mobile_export.runtime.image_io import resized
 from mobile_export.runtime.standard_error import diverted
-from mobile_export.signatures import FrozenTier, save
+from mobile_export.signatures import FrozenGraph, FrozenTier, save
 from mobile_export.states import joined
 
 
@@ -91,6 +91,36 @@ def convert_float32(tiers: Sequence[FrozenTier]) -> bytes:
         return pack(converter.convert(), [tier.name for tier in tiers])
 
 
+def convert_for_timing(graphs: Sequence[FrozenGraph]) -> bytes:
+    """Converts graphs to 8-bit integers of any scale, to be timed: how long they take is right.
+
+    Args:
+        graphs: what was frozen for integers.
+
+    Returns:
+        A `.tflite` with a signature for each graph, int8 at every input and output.
+
+    Raises:
+        ConversionError: a graph holds something that LiteRT cannot run in integers.
+    """
+    rng = np.random.default_rng(0)
+
+    def inputs(graph: FrozenGraph) -> dict[str, np.ndarray]:
+        return {
+            name: rng.random(shape, np.float32) * (255 if name == "image" else 1)
+            for name, shape in graph.inputs.items()
+        }
+
+    with _saved_model(graphs) as converter, _quiet():
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+        converter.representative_dataset = lambda: (
+            (graph.name, inputs(graph)) for graph in graphs
+        )
+        return pack(converter.convert(), [graph.name for graph in graphs])
+
+
 def _any_inputs(tier: FrozenTier, image: np.ndarray) -> dict[str, np.ndarray]:
     """Inputs of the right shapes: what the converter finds out of them is replaced."""
     if tier.after is None:
@@ -99,7 +129,9 @@ def _any_inputs(tier: FrozenTier, image: np.ndarray) -> dict[str, np.ndarray]:
 
 
 @contextmanager
-def _saved_model(tiers: Sequence[FrozenTier]) -> Iterator[tf.lite.TFLiteConverter]:
+def _saved_model(
+    tiers: Sequence[FrozenTier | FrozenGraph],
+) -> Iterator[tf.lite.TFLiteConverter]:
     """A converter over a SavedModel of the tiers that lasts as long as the block."""
     with tempfile.TemporaryDirectory() as folder:
         with _quiet():

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -19,6 +20,17 @@ def predict(model: keras.Model, images: Sequence[np.ndarray]) -> dict[str, np.nd
     Returns:
         Each output by name, `(batch, ...)`.
     """
+    outputs: dict[str, np.ndarray] = predict_any(model, images)
+    return outputs
+
+
+def predict_any(model: keras.Model, images: Sequence[np.ndarray]) -> Any:
+    """As `predict`, for a model of any structure of outputs: a list of dictionaries, for instance.
+
+    Args:
+        model: one that takes an image.
+        images: as of `predict`.
+    """
     _, height, width, _ = model.inputs[0].shape
     batch = np.stack([resized(image, (height, width)) for image in images]).astype(np.float32)
     logger = logging.getLogger("tensorflow")
@@ -28,4 +40,4 @@ def predict(model: keras.Model, images: Sequence[np.ndarray]) -> dict[str, np.nd
         outputs = model.predict_on_batch(batch)
     finally:
         logger.setLevel(level)
-    return {name: np.asarray(values) for name, values in outputs.items()}
+    return keras.tree.map_structure(np.asarray, outputs)

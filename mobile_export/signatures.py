@@ -1,7 +1,7 @@
 """One frozen graph function for each tier and stage of a network."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -18,6 +18,21 @@ Outputs = Literal["mask", "logits"]
 
 OUTPUTS: dict[str, tuple[str, ...]] = {"mask": ("mask", "confidence"), "logits": ("logits",)}
 """Kind of bundle -> names of the outputs of each of its signatures."""
+
+
+@dataclass(frozen=True)
+class FrozenGraph:
+    """Any part of a network as a graph that holds its weights as constants.
+
+    Args:
+        name: of its signature.
+        function: TensorFlow function from float32 tensors to the outputs by name.
+        inputs: shape of each input, by name, in the function's order.
+    """
+
+    name: str
+    function: Any
+    inputs: Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -87,67 +102,93 @@ def freeze(
         )
     size = tier.input_size or network.image_size
     if outputs == "logits":
-        return _frozen(network.logits_model(tier.name), tier, size, None, {}, quantized)
-    if stage is not None:
-        predictor = network.stage(tier, stage)
+        name, model = f"{tier.name}_logits", network.logits_model(tier.name)
+    elif stage is not None:
+        name, model = tier.stage_name(stage), network.stage(tier, stage)
         tier = network.exits_of(tier)[stage - 1]
     else:
         policy = network.policy(tier)
         if pixel_threshold is not None:
             policy = replace(policy, pixel_threshold=pixel_threshold)
-        predictor = network.predictor(tier.name, policy)
-    lowered = {name: _layer(predictor, name) for name in ("mask", "confidence")}
+        name, model = tier.name, network.predictor(tier.name, policy)
+    graph = freeze_model(name, model, quantized=quantized)
+    return FrozenTier(tier, size, graph.function, stage, graph.inputs)
+
+
+def freeze_model(name: str, model: keras.Model, *, quantized: bool = True) -> FrozenGraph:
+    """Turns any part of a network into a graph of constants.
+
+    Args:
+        name: of its signature.
+        model: functional, with named inputs, to a dictionary. Where it gives a `mask` and a
+            `confidence`, their layers are said in LiteRT's operators.
+        quantized: as of `freeze`.
+    """
+    lowered = {name: layer_of(model, name) for name in OUTPUTS["mask"] if name in model.output}
     sources = {name: layer.input for name, layer in lowered.items()}
-    states = {name: value for name, value in predictor.output.items() if name not in lowered}
-    model = keras.Model(predictor.input, sources | states)
-    return _frozen(model, tier, size, stage, lowered, quantized)
-
-
-def _frozen(
-    model: keras.Model,
-    tier: Tier,
-    size: tuple[int, int],
-    stage: int | None,
-    lowered: Mapping[str, Any],
-    quantized: bool,
-) -> FrozenTier:
-    """A model's graph; `lowered` are the layers that are said in LiteRT's operators instead."""
-    shapes = {tensor.name: (1, *tensor.shape[1:]) for tensor in model.inputs}
+    others = {name: value for name, value in model.output.items() if name not in lowered}
+    body = keras.Model(model.input, sources | others)
+    shapes = {tensor.name: (1, *tensor.shape[1:]) for tensor in body.inputs}
     takes_image = list(shapes) == ["image"]
 
     def run(*tensors: Any) -> dict[str, Any]:
         if takes_image and quantized:
             tensors = (tf.quantization.fake_quant_with_min_max_args(tensors[0], 0, 255),)
         given = tensors[0] if takes_image else dict(zip(shapes, tensors, strict=True))
-        values = model(given, training=False)
+        values = body(given, training=False)
         if "mask" in lowered:
             values["mask"] = lowered_mask(values["mask"], lowered["mask"])
-            confidence = lowered_confidence(
+        if "confidence" in lowered:
+            values["confidence"] = pinned_confidence(
                 values["confidence"], lowered["confidence"], quantized=quantized
             )
-            if quantized:
-                confidence = tf.quantization.fake_quant_with_min_max_args(confidence, 0, 1)
-            values["confidence"] = confidence
         return values
 
-    specifications = [tf.TensorSpec(shape, tf.float32, name=name) for name, shape in shapes.items()]
+    return freeze_function(name, run, shapes)
+
+
+def pinned_confidence(logits: Any, layer: Confidence, *, quantized: bool = True) -> Any:
+    """`Confidence` as a signature gives it: in LiteRT's operators, and over the whole of 0-1.
+
+    Args:
+        logits: float32 `(1, height, width, classes)`.
+        layer: the layer to stand in for, with one threshold.
+        quantized: as of `freeze`.
+    """
+    confidence = lowered_confidence(logits, layer, quantized=quantized)
+    if quantized:
+        confidence = tf.quantization.fake_quant_with_min_max_args(confidence, 0, 1)
+    return confidence
+
+
+def freeze_function(
+    name: str, run: Callable[..., dict[str, Any]], inputs: Mapping[str, tuple[int, ...]]
+) -> FrozenGraph:
+    """Turns a function of tensors into a graph of constants.
+
+    Args:
+        name: of its signature.
+        run: from one float32 tensor an input, in their order, to the outputs by name.
+        inputs: shape of each input, by name.
+    """
+    specifications = [tf.TensorSpec(shape, tf.float32, name=key) for key, shape in inputs.items()]
     traced = tf.function(run, input_signature=specifications).get_concrete_function()
     frozen = convert_variables_to_constants_v2(traced)
     names = sorted(traced.structured_outputs)  # the order in which TensorFlow flattens a dictionary
 
     def call(*tensors: Any) -> dict[str, Any]:
         values = frozen(*tensors)
-        return {name: tf.identity(value, name) for name, value in zip(names, values, strict=True)}
+        return {key: tf.identity(value, key) for key, value in zip(names, values, strict=True)}
 
     function = tf.function(call, input_signature=specifications).get_concrete_function()
-    return FrozenTier(tier, size, function, stage, shapes)
+    return FrozenGraph(name, function, dict(inputs))
 
 
-def save(tiers: Iterable[FrozenTier], folder: str | os.PathLike[str]) -> None:
+def save(tiers: Iterable[FrozenTier | FrozenGraph], folder: str | os.PathLike[str]) -> None:
     """Writes a SavedModel with one signature for each tier and stage.
 
     Args:
-        tiers: the frozen tiers and stages.
+        tiers: the frozen tiers and stages, or other graphs.
         folder: where the SavedModel is written.
     """
     module = tf.Module()
@@ -198,8 +239,8 @@ def chosen_stages(network: AdaptiveNetwork, tiers: Sequence[Tier]) -> tuple[tupl
     return tuple(found)
 
 
-def _layer(predictor: keras.Model, name: str) -> Any:
-    """The layer of a predictor that makes one of its outputs."""
+def layer_of(predictor: keras.Model, name: str) -> Any:
+    """The layer of a predictor that makes its `mask` or its `confidence`."""
     kind = {"mask": ClassMask, "confidence": Confidence}[name]
     (layer,) = (layer for layer in predictor.layers if isinstance(layer, kind))
     return layer

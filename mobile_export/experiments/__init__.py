@@ -11,6 +11,7 @@ from mobile_export.experiments.results import Results, Target
 from mobile_export.experiments.settings import Settings
 
 EXPERIMENTS: dict[str, str] = {
+    "mess_camvid": "early exits (MESS, arXiv 2106.03527) for U-Net+PTA and DeepLabV3 on CamVid",
     "pta_camvid": "U-Net+PTA (arXiv 2301.06358) against the plain U-Net on CamVid",
     "pta_study": "how U-Net+PTA is best trained on CamVid, one factor at a time",
 }
