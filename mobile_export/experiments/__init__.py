@@ -12,6 +12,7 @@ from mobile_export.experiments.settings import Settings
 
 EXPERIMENTS: dict[str, str] = {
     "mess_camvid": "early exits (MESS, arXiv 2106.03527) for U-Net+PTA and DeepLabV3 on CamVid",
+    "mess_losses": "which loss teaches the heads of early exits best, mode by mode",
     "pta_camvid": "U-Net+PTA (arXiv 2301.06358) against the plain U-Net on CamVid",
     "pta_study": "how U-Net+PTA is best trained on CamVid, one factor at a time",
 }

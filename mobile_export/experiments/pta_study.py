@@ -5,21 +5,17 @@ and the same data order in all; scored on the validation split, so that nothing 
 the images by which `pta_camvid` is judged.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from kit.data import open_dataset
-from kit.training import Recipe, train
-from mobile_export.evaluation import evaluate_network
+from kit.training import Recipe
 from mobile_export.experiments.parallel import side_by_side
 from mobile_export.experiments.results import Results, Target
+from mobile_export.experiments.scored import scored
 from mobile_export.experiments.settings import Settings
 from mobile_export.metadata import versions
-from mobile_export.runtime.files import replacing
 from mobile_export.tables import Column, percent, points
 
 if TYPE_CHECKING:
@@ -122,7 +118,7 @@ def run(settings: Settings) -> Results:
         for seed in seeds
         for name, variant in VARIANTS.items()
     ]
-    scores = side_by_side(_scored, jobs)
+    scores = side_by_side(scored, jobs)
     by_variant = {
         name: [
             score
@@ -167,27 +163,6 @@ def run(settings: Settings) -> Results:
         draw=lambda axes: _draw(axes, rows, tiers),
         details={"runs": scores},
     )
-
-
-def _scored(recipe: Recipe, out: Path, seed: int) -> dict[str, Any]:
-    """Trains and scores one variant."""
-    folder = out / f"{recipe.name}_{seed}"
-    made = train(recipe, folder, seed=seed, resume=True)
-    path = folder / "scores.json"
-    if not path.is_file():
-        evaluation = evaluate_network(
-            made.network, open_dataset(recipe.data, "val", **recipe.data_options)
-        )
-        content = {
-            "variant": recipe.name,
-            "seed": seed,
-            "dice": {score.tier: round(score.dice, 5) for score in evaluation.scores},
-            "miou": {score.tier: round(score.miou, 5) for score in evaluation.scores},
-            "wall_s": made.wall_s,
-        }
-        with replacing(path) as partial:
-            partial.write_text(json.dumps(content))
-    return json.loads(path.read_text())
 
 
 def _row(variant: str, runs: list[dict[str, Any]], plain: list[dict[str, Any]]) -> dict[str, Any]:
