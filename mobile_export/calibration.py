@@ -12,7 +12,6 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tqdm import tqdm
 
 from mobile_export.identity import identities
-from mobile_export.same_scale import agreed
 
 Ranges = dict[tuple[int, int], tuple[float, float]]
 """(subgraph, tensor) -> smallest and largest value."""
@@ -48,7 +47,6 @@ def record(
     model: bytes,
     images: Mapping[str, Sequence[np.ndarray]],
     after: Mapping[str, str] | None = None,
-    groups: Mapping[str, str] | None = None,
     *,
     threads: int | None = None,
 ) -> Statistics:
@@ -68,7 +66,6 @@ def record(
         images: for each signature that takes an image, uint8 arrays `(height, width, 3)` of its
             input size.
         after: signature of each stage that takes states -> signature of the stage that gives them.
-        groups: signature -> group of those that hand states to each other; see `agreed`.
         threads: CPU threads. Defaults to the cores.
     """
     after = after or {}
@@ -96,8 +93,11 @@ def record(
         for graph in range(len(content.subgraphs))
         for tensor in _watched(content, graph)
     }
-    agreed_on = agreed(content, known, found, groups or {})
-    ranges = {place: ends for place, ends in agreed_on.items() if place in watched}
+    ranges = {
+        place: found[digest]
+        for place, digest in known.items()
+        if digest in found and place in watched
+    }
     of_inputs = {place: means[digest] for place, digest in known.items() if digest in means}
     return Statistics(ranges | rescaled, of_inputs, frozenset(rescaled))
 

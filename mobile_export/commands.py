@@ -8,6 +8,7 @@ import click
 
 from kit import AdaptiveNetwork
 from kit.data import open_dataset
+from kit.search.exit_plan import ExitPlan
 from mobile_export.benchmark import benchmark as run_benchmark
 from mobile_export.benchmark import benchmark_runtime
 from mobile_export.evaluation import evaluate_bundle, evaluate_network
@@ -16,8 +17,11 @@ from mobile_export.metadata import add_figures
 from mobile_export.report import VerificationReport
 from mobile_export.runtime.errors import TiersegError
 from mobile_export.sampling import spread
+from mobile_export.thresholds import fit_thresholds
 from mobile_export.verifier import VerificationError
 from mobile_export.verifier import verify as run_verify
+
+_MAX_DROP = 0.5  # points of mIoU, where the search named none
 
 _FILE = click.Path(path_type=Path)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -81,6 +85,13 @@ def evaluate(
     help="Class ids, or logits for clients that choose the class themselves.",
 )
 @click.option(
+    "--search",
+    "plan",
+    metavar="FILE",
+    type=_FILE,
+    help="Export the exits that `tierseg search` chose, and fit their thresholds on the val split.",
+)
+@click.option(
     "--tier", "tiers", metavar="NAME", multiple=True, help="Tier to export; all if not given."
 )
 @click.option("--default-tier", metavar="NAME", help="Tier that an app begins with.")
@@ -107,6 +118,7 @@ def export(
     out: Path,
     recipe: str,
     outputs: Any,
+    plan: Path | None,
     tiers: tuple[str, ...],
     default_tier: str | None,
     images: int,
@@ -125,6 +137,11 @@ def export(
             f"{network} has {loaded.num_classes} classes; "
             f"expected the {len(train.classes)} of {data}"
         )
+    chosen = None if plan is None else ExitPlan.load(plan)
+    if chosen is not None:
+        loaded = chosen.apply(loaded)
+        if default_tier is None and not tiers:
+            default_tier = chosen.default_tier
     try:
         result = run_export(
             loaded,
@@ -143,11 +160,18 @@ def export(
     except VerificationError as error:
         _report(error.report, as_json)
         return 1
+    fitted = {}
+    if chosen is not None and any(entry["stages"] for entry in result.manifest["tiers"]):
+        drop = chosen.constraints.get("max_drop")
+        fitted = fit_thresholds(
+            out, open_dataset(data, "val"), max_drop=_MAX_DROP if drop is None else drop
+        )
     content = {
         "bundle": str(result.path),
         "recipe": recipe,
         "size_bytes": result.size_bytes,
         "manifest": result.manifest,
+        "thresholds": {name: found["thresholds"] for name, found in fitted.items()},
         "verification": result.report.to_dict(),
     }
     size = f"{result.path}: {len(result.manifest['tiers'])} tiers, {result.size_bytes / 1e6:.2f} MB"

@@ -16,6 +16,7 @@ from mobile_export.packing import pack
 from mobile_export.runtime.image_io import resized
 from mobile_export.runtime.standard_error import diverted
 from mobile_export.signatures import FrozenGraph, FrozenTier, save
+from mobile_export.state_scales import pinned
 from mobile_export.states import joined
 
 
@@ -62,12 +63,15 @@ def convert_int8(
         prepared,
         {tier.name: inputs[tier.input_size] for tier in tiers if tier.after is None},
         after,
-        {tier.name: tier.tier.configuration for tier in tiers if after},
         threads=threads,
+    )
+    configurations = {tier.name: tier.tier.configuration for tier in tiers}
+    rounded = pinned(
+        with_ranges(prepared, statistics.ranges), after, configurations, statistics.ranges
     )
     with _quiet():
         model = mlir_quantize(
-            with_ranges(prepared, statistics.ranges),
+            rounded,
             input_data_type=tf.uint8,
             output_data_type=tf.uint8,
         )
@@ -115,9 +119,7 @@ def convert_for_timing(graphs: Sequence[FrozenGraph]) -> bytes:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8
-        converter.representative_dataset = lambda: (
-            (graph.name, inputs(graph)) for graph in graphs
-        )
+        converter.representative_dataset = lambda: ((graph.name, inputs(graph)) for graph in graphs)
         return pack(converter.convert(), [graph.name for graph in graphs])
 
 

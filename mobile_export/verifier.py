@@ -100,8 +100,11 @@ def verify(
     except TiersegError as error:
         checks.append(Check("runs", False, str(error)))
         return VerificationReport(str(path), tuple(checks))
-    checks += [_interface(bundle, interpreter, present), _stages(bundle, interpreter)]
-    if not all(check.passed for check in checks[-2:]):
+    begun = len(checks)
+    checks.append(_interface(bundle, interpreter, present))
+    if _has_stages(bundle):
+        checks.append(_stages(bundle, interpreter))
+    if not all(check.passed for check in checks[begun:]):
         return VerificationReport(str(path), tuple(checks))
     signatures = interpreter.signatures
     one_shot = [
@@ -112,11 +115,11 @@ def verify(
     pictures = _noise() if images is None else images
     try:
         outputs = _run(interpreter, one_shot, pictures)
-        chained = _chained(bundle, interpreter, outputs, pictures)
+        chained = [_chained(bundle, interpreter, outputs, pictures)] if _has_stages(bundle) else []
     except TiersegError as error:
         checks.append(Check("runs", False, str(error)))
         return VerificationReport(str(path), tuple(checks))
-    checks += [_runs(bundle, outputs), _different(outputs), chained]
+    checks += [_runs(bundle, outputs), _different(outputs), *chained]
     if network is not None and images is not None:
         checks.append(_agreement(outputs, network, images, min_agreement))
     return VerificationReport(str(path), tuple(checks))
@@ -274,8 +277,6 @@ def _interface(bundle: Bundle, interpreter: Interpreter, signatures: Sequence[st
 
 def _stages(bundle: Bundle, interpreter: Interpreter) -> Check:
     """Whether what each stage gives is what the next one takes, scales included."""
-    if not _has_stages(bundle):
-        return Check("stages", True, "there are none")
     try:
         chains = read_chains(bundle.name, interpreter, read_tiers(bundle, interpreter.signatures))
     except TiersegError as error:
@@ -353,8 +354,6 @@ def _chained(
     images: Sequence[np.ndarray],
 ) -> Check:
     """Whether chained stages give byte for byte what each tier gives in one shot."""
-    if not _has_stages(bundle):
-        return Check("chained", True, "there are no stages")
     infos = [info for info in read_tiers(bundle, interpreter.signatures) if info.stages]
     faults: list[str] = []
     by_stage = {info.stages[-1]: info for info in infos}

@@ -21,7 +21,7 @@ class Exit:
         policy: How the exit tells sure pixels.
 
     Raises:
-        InputError: if `after` is below 1 or `head` fits no grammar.
+        InputError: if `after` is no whole number from 1 or `head` fits no grammar.
     """
 
     after: int
@@ -29,8 +29,8 @@ class Exit:
     policy: ExitPolicy = field(default_factory=ExitPolicy)
 
     def __post_init__(self) -> None:
-        if self.after < 1:
-            raise InputError(f"`after` must be 1 block or more; received: {self.after}")
+        if not isinstance(self.after, int) or self.after < 1:
+            raise InputError(f"`after` must be 1 block or more; received: {self.after!r}")
         object.__setattr__(self, "head", HeadConfig.parse(self.head))
 
     @classmethod

@@ -107,9 +107,9 @@ class TierGraphs(TierTraining):
             tiers: One or more, of one configuration.
 
         Returns:
-            Model from images to a list: for each early exit its features
-            `(batch, height / stride, width / stride, channels)`, for a final one its logits at the
-            images' size.
+            Model from images to a list, or to what stands in it if there is one tier: for each
+            early exit its features `(batch, height / stride, width / stride, channels)`, for a
+            final one its logits at the images' size.
         """
         tiers = tuple(tiers)
 
@@ -201,8 +201,8 @@ class TierGraphs(TierTraining):
             policies: One or more.
 
         Returns:
-            Model from images to a list, one dictionary a tier: `mask` as of `predictor` and
-            `confidence`, float32 `(batch, policies)`.
+            Model from images to a list, one dictionary a tier, or to that of a single one: `mask`
+            as of `predictor` and `confidence`, float32 `(batch, policies)`.
         """
         tiers = tuple(tiers)
 

@@ -15,6 +15,7 @@ from kit.search.choices import Choices
 from kit.search.constraints import Constraints
 from kit.search.exit_scan import ExitScan
 from kit.search.exit_table import ExitTable
+from kit.search.no_candidate_error import NoCandidateError
 from kit.search.pareto import pareto_front
 from kit.search.search_result import SearchResult
 
@@ -143,8 +144,9 @@ class ExitSearch:
             or not.
 
         Raises:
-            InputError: naming the argument; if nothing meets the constraints, naming the candidate
-                that is nearest to them.
+            InputError: naming the argument.
+            NoCandidateError: if nothing meets the constraints, naming the candidate that is nearest
+                to them.
         """
         started = time.perf_counter()
         competing = self._competing(settings)
@@ -167,9 +169,11 @@ class ExitSearch:
         if excess[best]:
             many = "s" if len(chosen.exits) > 1 else ""
             exits = f" with exit{many} {', '.join(map(str, chosen.exits))}" if chosen.exits else ""
-            raise InputError(
+            raise NoCandidateError(
                 f"no candidate meets the constraints ({limits.describe()}); the nearest is "
-                f"{chosen.setting}{exits}: {limits.describe(chosen)}"
+                f"{chosen.setting}{exits}: {limits.describe(chosen)}",
+                nearest=chosen,
+                excess=float(excess[best]),
             )
         scan = self._scan if "input-dependent" in competing else None
         simple = sum(len(part) for part in pool if part.setting != "input-dependent")

@@ -1,4 +1,4 @@
-"""Exact parameters and multiply-adds of a functional model, and the activations it holds at once."""
+"""Parameters and multiply-adds of a functional model, and the activations that it holds at once."""
 
 from __future__ import annotations
 
@@ -79,9 +79,7 @@ def profile(model: keras.Model) -> Profile:
         calls.append(_Call(layer, taken_down((args, kwargs)), taken_down(output)))
         return output
 
-    walked = keras.models.clone_model(
-        model, clone_function=lambda layer: layer, call_function=call
-    )
+    walked = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=call)
     peak = _peak(calls, taken_down(walked.inputs), taken_down(walked.outputs), tensors)
     return Profile(parameters=model.count_params(), macs=macs, peak_activations=peak)
 

@@ -105,6 +105,11 @@ class Recipe:
                     f"recipe {self.name!r}: `{key}` must be one of {', '.join(choices)}; "
                     f"received: {getattr(self, key)!r}"
                 )
+        if self.heads and self.initial is None:
+            raise InputError(
+                f"recipe {self.name!r}: `heads` needs `initial`, the network whose exits they "
+                f"replace; received: {', '.join(self.heads)}"
+            )
         for key in ("warm_up", "class_balance"):
             if not 0 <= getattr(self, key) <= 1:
                 raise InputError(

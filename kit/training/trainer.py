@@ -214,7 +214,11 @@ def _network(recipe: Recipe, dataset: Dataset, seed: int) -> AdaptiveNetwork:
             adaptive=recipe.adaptive,
             configurations=recipe.configurations if recipe.adaptive else None,
         )
-    shared |= {"backbone": recipe.backbone, "output_stride": recipe.output_stride}
+    shared |= {
+        "backbone": recipe.backbone,
+        "output_stride": recipe.output_stride,
+        "configurations": recipe.configurations or None,
+    }
     if recipe.family == "deeplab_v3":
         return DeepLabV3(**shared, head_channels=recipe.head_channels)
     return FCN(**shared)

@@ -10,22 +10,50 @@ import keras
 import pytest
 
 HERE = Path(__file__).parent
-FILES = ("test_losses.py", "test_metrics.py", "data/test_batches.py")
+ROOT = HERE.parents[1]
+FILES = (
+    "test_losses.py",
+    "test_metrics.py",
+    "data/test_batches.py",
+    "layers/test_confidence.py",
+    "search/test_exit_policy.py",
+    "training/test_filtered_distillation.py",
+)
+
+pytestmark = [
+    pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed"),
+    pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="this is the other backend"),
+]
 
 
-@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="this is the other backend")
-def test_losses_metrics_and_batches_on_jax() -> None:
-    """The tests of `FILES` pass on JAX too."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+def on_jax(*command: str) -> str:
+    """Standard output of a Python module that runs on JAX."""
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "jax",
+        "JAX_PLATFORMS": "cpu",
+        # What is compiled runs once or twice.
+        "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+    }
     done = subprocess.run(
-        command + [str(HERE / name) for name in FILES],
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
-        cwd=HERE.parents[1],
+        [sys.executable, "-m", *command],
+        env=environment,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
-    assert done.returncode == 0, done.stdout[-3000:]
-    assert " passed" in done.stdout
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+def test_losses_metrics_batches_and_exit_policies_on_jax() -> None:
+    """The tests of `FILES` pass on JAX too."""
+    options = ("-q", "-x", "-p", "no:cacheprovider")
+    assert " passed" in on_jax("pytest", *options, *(str(HERE / name) for name in FILES))
+
+
+def test_both_stages_of_a_network_with_exits_on_jax() -> None:
+    """A step of each moves its own variables alone."""
+    assert on_jax("tests.kit.training.steps", "exits").count("jax: stage") == 2

@@ -68,13 +68,29 @@ def small_network(seed: int = 0) -> kit.AdaptiveUNet:
         configurations=CONFIGURATIONS,
         training_record={"recipe": "fitted heads", "seed": seed, "data": "blocks"},
     )
-    data = Blocks("train", 12)
-    images = np.stack([data.image(i) for i in range(len(data))]).astype("float32")
-    labels = np.stack([data.label(i) for i in range(len(data))])
+    images, labels = _samples()
     network.recalibrate([images[:6], images[6:]])
     for stride, tier in ((4, "light"), (2, "heavy")):
         _fit_head(network, network.heads[f"stride_{stride}"], tier, images, labels)
     return network
+
+
+def with_fitted_exits(network: kit.AdaptiveUNet) -> kit.AdaptiveUNet:
+    """The network with early exits at strides 16 and 8, the second by entropy and edges."""
+    policy = kit.search.ExitPolicy("entropy", 0.3, edge_aware=True)
+    exits = [kit.Exit(17, "fcn-r2"), kit.Exit(18, "fcn-b1", policy)]
+    network = network.with_exits(exits, {"heavy_exit1": 0.9, "heavy_exit2": 0.5})
+    images, labels = _samples()
+    network.recalibrate([images[:6], images[6:]], [t for t in network.tiers if t.exit])
+    for number, head in enumerate(network.exit_heads, start=1):
+        _fit_head(network, head.head.classify, f"heavy_exit{number}", images, labels)
+    return network
+
+
+def _samples() -> tuple[np.ndarray, np.ndarray]:
+    data = Blocks("train", 12)
+    images = np.stack([data.image(i) for i in range(len(data))]).astype("float32")
+    return images, np.stack([data.label(i) for i in range(len(data))])
 
 
 def _fit_head(

@@ -14,7 +14,7 @@ import kit
 from mobile_export import converter, exporter
 from mobile_export.exporter import ExportResult, export
 from mobile_export.runtime import Bundle
-from tests.mobile_export.blocks import CLASSES, Blocks, small_network
+from tests.mobile_export.blocks import CLASSES, Blocks, small_network, with_fitted_exits
 
 MIN_AGREEMENT = 0.7  # the network's features are random, so that 8 bits change many pixels
 
@@ -81,3 +81,27 @@ def made(
         converter.pack = original
     assert exporter.convert_int8 is converter.convert_int8
     return Made(result, unpacked[0])
+
+
+@pytest.fixture(scope="session")
+def exits_network(network: kit.AdaptiveUNet) -> kit.AdaptiveUNet:
+    """The small network with two early exits, whose heads were fitted; do not change it."""
+    return with_fitted_exits(network)
+
+
+@pytest.fixture(scope="session")
+def made_exits(
+    exits_network: kit.AdaptiveUNet,
+    calibration_images: list[np.ndarray],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> ExportResult:
+    """The bundle of the lightest and the heaviest configuration with exits; do not write to it."""
+    return export(
+        exits_network,
+        tmp_path_factory.mktemp("exits") / "blocks.tflite",
+        calibration_images,
+        labels=CLASSES,
+        tiers=[tier for tier in exits_network.tiers if tier.configuration != "medium"],
+        min_agreement=0.4,  # the deepest features are 4×4 pixels of noise
+        threads=1,
+    )

@@ -90,9 +90,7 @@ def test_light_skips_the_blocks_that_have_a_shortcut(network: kit.AdaptiveUNet) 
     assert network.encoder_blocks[0].heavy.project.conv.name in names
 
 
-@pytest.mark.parametrize(
-    "name", ["huge", "light_exit1", "light_32x32", "h" * 19, "s" * 20, Tier("big", exit=1)]
-)
+@pytest.mark.parametrize("name", ["huge", "light_32x32", "h" * 19, "s" * 20, Tier("big")])
 def test_an_unknown_tier_gives_the_names_that_exist(
     network: kit.AdaptiveUNet, name: str | Tier
 ) -> None:
@@ -101,6 +99,12 @@ def test_an_unknown_tier_gives_the_names_that_exist(
     if name != "s" * 20:
         assert "light, quick, medium, balanced, strong, heavy" in str(error.value)
     assert network.configurations == dict(ADAPTIVE_UNET)
+
+
+@pytest.mark.parametrize("name", ["light_exit1", "big_exit2"])
+def test_a_network_without_early_exits_says_so(network: kit.AdaptiveUNet, name: str) -> None:
+    with pytest.raises(InputError, match=f"has no early exits; received: '{name}'"):
+        network.tier(name)
 
 
 @pytest.mark.parametrize(

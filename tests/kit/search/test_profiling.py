@@ -1,4 +1,6 @@
-"""Parameters and multiply-adds against counts made by hand."""
+"""Parameters, multiply-adds and activations against counts made by hand."""
+
+from typing import Any
 
 import keras
 import pytest
@@ -33,8 +35,11 @@ class Count:
         self.conv(1, ratio * inputs, outputs, at * step)
 
 
-def counted(vector: str, light_expansion: int = 0) -> Profile:
-    """The tier `vector` of the small network, counted from the papers' descriptions."""
+def counted(vector: str, light_expansion: int = 0) -> tuple[int, int]:
+    """Parameters and multiply-adds of the tier `vector` of the small network.
+
+    Counted from the papers' descriptions.
+    """
     count, letters = Count(), iter(vector)
     count.conv(3, 3, STEM, 2)
     count.inverted_residual(STEM, FIRST, 1, 2, 1)
@@ -63,19 +68,23 @@ def counted(vector: str, light_expansion: int = 0) -> Profile:
             count.conv(1, filters, filters, stride // 2)
         channels, stride = filters, stride // 2
     count.conv(1, channels, CLASSES, stride, norm=False)
-    return Profile(count.parameters, count.macs)
+    return count.parameters, count.macs
+
+
+def counts(profile: Profile) -> tuple[int, int]:
+    return profile.parameters, profile.macs
 
 
 @pytest.mark.parametrize("tier", ADAPTIVE_UNET)
 def test_a_tier_costs_what_a_count_by_hand_says(network: kit.AdaptiveUNet, tier: str) -> None:
-    assert network.profile(tier) == counted(network.configurations[tier])
+    assert counts(network.profile(tier)) == counted(network.configurations[tier])
     assert network.tier(tier).count_params() == network.profile(tier).parameters
 
 
 def test_light_branches_without_a_shortcut_are_counted_too() -> None:
     vector = "l" * 19 + "s"
     network = small_unet(light_expansion=2, configurations={"least": vector})
-    assert network.profile("least") == counted(vector, light_expansion=2)
+    assert counts(network.profile("least")) == counted(vector, light_expansion=2)
 
 
 def test_tiers_go_from_the_cheapest_to_the_dearest(network: kit.AdaptiveUNet) -> None:
@@ -110,5 +119,75 @@ def test_every_kind_of_layer_has_its_formula() -> None:
         "transposed": 2 * 2 * 8 * 4 + 4,
         "dense": 4 * 7 + 7,
     }
-    expected = Profile(sum(parameters.values()), sum(macs.values()))
-    assert profile(keras.Model(image, output)) == expected
+    expected = sum(parameters.values()), sum(macs.values())
+    assert counts(profile(keras.Model(image, output))) == expected
+
+
+# === Activations held at once ===
+
+
+def conv(filters: int, **options: Any) -> keras.layers.Layer:
+    return keras.layers.Conv2D(filters, 3, padding="same", **options)
+
+
+def held(inputs: Any, outputs: Any) -> int:
+    return profile(keras.Model(inputs, outputs)).peak_activations
+
+
+def test_inputs_and_outputs_of_an_operator_live_together() -> None:
+    image = keras.Input((8, 8, 3))  # 192 values
+    x = conv(4, strides=2)(image)  # 64
+    y = conv(16)(x)  # 256
+    z = conv(2)(y)  # 32
+    assert held(image, z) == max(192 + 64, 64 + 256, 256 + 32)
+
+
+def test_what_the_exporter_folds_takes_no_room() -> None:
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.BatchNormalization()(conv(8)(image))  # 512, one tensor of conv, norm and relu
+    x = keras.layers.ReLU()(keras.layers.Activation("linear")(x))
+    assert held(image, conv(1)(x)) == max(192 + 512, 512 + 64)
+
+
+def test_what_another_operator_needs_is_not_overwritten() -> None:
+    image = keras.Input((8, 8, 3))
+    x = conv(8)(image)  # 512
+    y = keras.layers.ReLU()(x)  # 512, for x is needed by the sum
+    assert held(image, keras.layers.Add()([x, y])) == 3 * 512
+    rectified = keras.layers.ReLU()(image)  # an input cannot be written to
+    assert held(image, rectified) == 2 * 192
+
+
+def test_a_skip_lives_until_its_last_use() -> None:
+    image = keras.Input((16, 16, 1))  # 256
+    skip = conv(4)(image)  # 1024
+    x = conv(8, strides=4)(skip)  # 128
+    x = conv(100)(x)  # 1600
+    x = keras.layers.UpSampling2D(4)(conv(2)(x))  # 32, then 512
+    x = keras.layers.Concatenate()([x, skip])  # 1536
+    peaks = {
+        "skip": 256 + 1024,
+        "down": 1024 + 128,
+        "widest": 1024 + 128 + 1600,
+        "narrow": 1024 + 1600 + 32,
+        "up": 1024 + 32 + 512,
+        "concatenate": 1024 + 512 + 1536,
+        "last": 1536 + 256,
+    }
+    assert held(image, conv(1)(x)) == max(peaks.values()) == peaks["concatenate"]
+
+
+def test_outputs_live_to_the_end_and_inputs_from_the_beginning() -> None:
+    first, second = keras.Input((4, 4, 2)), keras.Input((4, 4, 5))  # 32 and 80
+    early = conv(3)(first)  # 48
+    x = conv(10)(early)  # 160
+    peaks = {"early": 32 + 80 + 48, "x": 80 + 48 + 160, "last": 48 + 160 + 80 + 240}
+    last = keras.layers.Concatenate()([x, second])
+    assert held([first, second], [early, last]) == max(peaks.values())
+
+
+def test_a_state_that_is_handed_on_is_held() -> None:
+    state, other = keras.Input((4, 4, 2), name="state"), keras.Input((2, 2, 1), name="other")
+    model = keras.Model({"state": state, "other": other}, {"state": state, "y": conv(6)(other)})
+    assert profile(model).peak_activations == 32 + 4 + 24
+    assert profile(keras.Model({"state": state}, {"state": state})) == Profile(0, 0, 32)

@@ -44,7 +44,7 @@ def test_compiled_steps_do_not_share_the_graph_of_the_first(backend: str) -> Non
         "JAX_PLATFORMS": "cpu",
     }
     result = subprocess.run(
-        [sys.executable, "-m", "tests.kit.training.steps"],
+        [sys.executable, "-m", "tests.kit.training.steps", "configurations"],
         cwd=ROOT,
         env=environment,
         capture_output=True,

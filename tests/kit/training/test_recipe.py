@@ -1,11 +1,15 @@
 """Recipes are data: what is in them is checked when they are read."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from kit.errors import InputError
-from kit.training import Recipe
+from kit.networks.exit import Exit
+from kit.training import FilteredDistillation, Recipe
+
+SIZES = 'data = "d"\nimage_size = [64, 64]\ncrop_size = [32, 32]\nepochs = 3\n'
 
 
 @pytest.mark.parametrize("name", Recipe.names())
@@ -20,6 +24,54 @@ def test_plain_differs_from_adaptive_in_nothing_else() -> None:
     sampling = {"warm_up", "draw_weights", "distillation"}  # a plain network has nothing to draw
     differ = {key for key in adaptive if adaptive[key] != plain[key]}
     assert {"name", "adaptive"} <= differ <= {"name", "adaptive", *sampling}
+
+
+@pytest.mark.parametrize("name", Recipe.names())
+def test_shipped_exits_are_exits_of_networks(name: str) -> None:
+    recipe = Recipe.load(name)
+    exits = [Exit.parse(exit_) for exit_ in recipe.exits]
+    assert [exit_.after for exit_ in exits] == sorted(exit_.after for exit_ in exits)
+    assert recipe.phase == "network" or recipe.initial is not None
+    FilteredDistillation(**recipe.head_loss)
+
+
+def test_exits_and_phases_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "heads.toml"
+    path.write_text(
+        SIZES
+        + """
+family = "deeplab_v3"
+backbone = "resnet50"
+initial = "trained.keras"
+heads = ["fcn", "deeplab-r2"]
+phase = "heads"
+
+[head_loss]
+mode = "pfd_both"
+
+[[exits]]
+after = 4
+
+[[exits]]
+after = 9
+head = "deeplab-r4-b1d"
+policy = { measure = "entropy", pixel_threshold = 0.7 }
+"""
+    )
+    recipe = Recipe.load(path)
+    assert (recipe.family, recipe.backbone) == ("deeplab_v3", "resnet50")
+    assert (recipe.initial, recipe.phase) == ("trained.keras", "heads")
+    assert recipe.heads == ("fcn", "deeplab-r2")
+    assert FilteredDistillation(**recipe.head_loss).mode == "pfd_both"
+    first, second = (Exit.parse(exit_) for exit_ in recipe.exits)
+    assert first == Exit(4)
+    assert second.to_dict() == {
+        "after": 9,
+        "head": "deeplab-r4-b1d",
+        "policy": {"measure": "entropy", "pixel_threshold": 0.7, "edge_aware": False},
+    }
+    # As it stands in a checkpoint, which a resumed run is compared with.
+    assert json.loads(json.dumps(recipe.to_dict()))["exits"] == list(recipe.exits)
 
 
 def test_own_file(tmp_path: Path) -> None:
@@ -40,6 +92,9 @@ def test_own_file(tmp_path: Path) -> None:
             'data = "d"\nimage_size = [64, 64]\ncrop_size = [32, 32]\nepochs = 3\nwarm_up = 1.5',
             "`warm_up` must",
         ),
+        (SIZES + 'family = "unet"', "`family` must be one of adaptive_unet, .* received: 'unet'"),
+        (SIZES + 'heads = ["fcn"]', "`heads` needs `initial`.*; received: fcn"),
+        (SIZES + 'phase = "exits"', "`phase` must be one of network, heads; received: 'exits'"),
     ],
 )
 def test_wrong_file_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
@@ -51,7 +106,7 @@ def test_wrong_file_is_refused_in_one_line(tmp_path: Path, text: str, message: s
 
 
 def test_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(InputError, match="camvid, camvid_deeplab, camvid_exits, camvid_plain, street_scenes"):
+    with pytest.raises(InputError, match=f"one of {', '.join(Recipe.names())}, or"):
         Recipe.load("cityscapes")
 
 

@@ -1,0 +1,96 @@
+"""Image thresholds for exits and policies that were chosen already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from kit.errors import InputError
+from kit.search.exit_policy import ExitPolicy
+from kit.search.exit_search import ExitSearch
+from kit.search.exit_table import ExitTable
+from kit.search.stage_costs import StageCosts
+
+NEVER = 1.0
+"""Of an exit that is not worth leaving at: an image leaves only if every pixel is sure."""
+
+
+def fit_thresholds(
+    table: ExitTable,
+    exits: Sequence[int],
+    policies: Sequence[ExitPolicy],
+    *,
+    max_drop: float = 0.5,
+    cost: str | None = None,
+) -> tuple[float, ...]:
+    """The thresholds of least mean cost that lose no more than a drop.
+
+    Exits are the network's, not a configuration's: one that was not searched for them leaves at
+    the same exits, by the same policies, but at thresholds of its own.
+
+    Args:
+        table: What was measured of a configuration.
+        exits: Early exits that are deployed, numbered from 1, at different points, ascending.
+        policies: One an exit.
+        max_drop: Points of mIoU that may be lost against final-only.
+        cost: Name of the cost; `ExitTable.deadline_cost` by default.
+
+    Returns:
+        One threshold an exit, 0 to 1; `NEVER` for one that is left out.
+
+    Raises:
+        InputError: if the table has no such exit or policy.
+    """
+    own = restricted(table, exits, policies)
+    search = ExitSearch(own, max_exits=own.num_exits)
+    chosen = search.search(
+        "cost",
+        max_drop=max_drop,
+        cost=cost or table.deadline_cost,
+        settings=("final", "input-dependent"),
+    ).chosen
+    thresholds = dict(zip(chosen.exits, chosen.image_thresholds, strict=True))
+    return tuple(thresholds.get(number, NEVER) for number in range(1, own.num_exits + 1))
+
+
+def restricted(table: ExitTable, exits: Sequence[int], policies: Sequence[ExitPolicy]) -> ExitTable:
+    """The table of some exits alone, each by one policy.
+
+    Args:
+        table: What was measured.
+        exits: Early exits, numbered from 1, ascending.
+        policies: One an exit.
+
+    Returns:
+        A table of as many exits, numbered anew, with one policy, which stands for each exit's own.
+
+    Raises:
+        InputError: if the table has no such exit or policy.
+    """
+    for number in exits:
+        if not 1 <= number <= table.num_exits:
+            raise InputError(f"`exits` must be from 1 to {table.num_exits}; received: {number}")
+    for policy in policies:
+        if policy not in table.policies:
+            raise InputError(f"`policies` must be among those of the table; received: {policy}")
+    rows = [number - 1 for number in exits]
+    columns = [table.policies.index(policy) for policy in policies]
+    with_final = [*rows, table.num_exits]
+
+    def costs(whole: StageCosts) -> StageCosts:
+        own = None if whole.policies is None else whole.policies[rows, columns][:, None]
+        return replace(whole, heads=whole.heads[with_final], policies=own)
+
+    return replace(
+        table,
+        points=tuple(table.points[row] for row in rows),
+        heads=tuple(table.heads[row] for row in rows),
+        counts=table.counts[with_final],
+        confidence=np.stack(
+            [table.confidence[row, :, column] for row, column in zip(rows, columns, strict=True)]
+        )[..., None],
+        policies=(ExitPolicy(),),
+        costs={name: costs(whole) for name, whole in table.costs.items()},
+    )
