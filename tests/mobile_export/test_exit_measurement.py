@@ -45,9 +45,7 @@ def table(many_exits: kit.AdaptiveUNet) -> ExitTable:
     return measure_exits(many_exits, "light", DATA, POLICIES, latencies=LATENCIES)
 
 
-def test_scores_are_those_of_an_evaluation(
-    many_exits: kit.AdaptiveUNet, table: ExitTable
-) -> None:
+def test_scores_are_those_of_an_evaluation(many_exits: kit.AdaptiveUNet, table: ExitTable) -> None:
     names = [tier.name for tier in many_exits.exits_of("light")]
     for counts, score in zip(
         table.counts, evaluate_network(many_exits, DATA, names).scores, strict=True
