@@ -161,6 +161,7 @@ def trained_once(mode: str, labels: np.ndarray) -> tuple[float, np.ndarray, np.n
     return loss, after[0] - before[0], after[1] - before[1]
 
 
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")
 @pytest.mark.parametrize("mode", MODES)
 def test_no_gradient_reaches_the_teacher(
     pixels: tuple[np.ndarray, np.ndarray, np.ndarray], mode: str
@@ -172,6 +173,7 @@ def test_no_gradient_reaches_the_teacher(
     assert not of_teacher.any()
 
 
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")
 @pytest.mark.parametrize("mode", MODES)
 def test_a_batch_of_void_teaches_nothing(mode: str) -> None:
     loss, of_exit, of_teacher = trained_once(mode, np.full((2, 5, 6), VOID))
