@@ -12,11 +12,12 @@ import keras
 from kit.errors import InputError
 from kit.layers.path_batch_normalization import PathBatchNormalization
 from kit.networks.exit import Exit
-from kit.networks.tier_graphs import TierGraphs
+from kit.networks.part_graphs import PartGraphs
 from kit.tiers import Tier
+from kit.training.single_tier import SingleTier
 
 
-class AdaptiveNetwork(TierGraphs):
+class AdaptiveNetwork(PartGraphs):
     """Base of segmentation networks that hold several tiers.
 
     A family says how its blocks are wired (`_begin`, `_block`, `_classify`), and gets every tier of
@@ -57,6 +58,7 @@ class AdaptiveNetwork(TierGraphs):
             exits=tuple(Exit.parse(exit_) for exit_ in exits),
             thresholds=dict(image_thresholds or {}),
         )
+        self.schedule = SingleTier(self.default_tier)
 
     # === Tiers ===
 

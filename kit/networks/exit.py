@@ -42,7 +42,7 @@ class Exit:
         """
         if isinstance(exit_, cls):
             return exit_
-        content = dict(exit_)  # type: ignore[call-overload]
+        content: dict[str, Any] = dict(exit_)  # type: ignore[arg-type]
         if not {"after"} <= set(content) <= {"after", "head", "policy"}:
             raise InputError(
                 "an exit must have `after`, and may have `head` and `policy`; "

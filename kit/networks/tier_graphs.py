@@ -30,8 +30,8 @@ class TierGraphs(TierTraining):
     """Base of networks whose tiers are cut out of one chain of blocks.
 
     A family says how its blocks are wired (`_begin`, `_block`, `_classify`); this class makes
-    functional models of whole tiers, of stages, and of the parts that are trained, judged or timed
-    by themselves. All share the network's own layers; each is made once.
+    functional models of whole tiers and of stages. All share the network's own layers; each is made
+    once.
 
     Args:
         num_classes: Classes of the masks.
@@ -100,74 +100,6 @@ class TierGraphs(TierTraining):
 
         return self._model("_".join(map(str, tiers)), make)
 
-    def features_model(self, tiers: Sequence[Tier]) -> keras.Model:
-        """The functional model of what early exits take in.
-
-        Args:
-            tiers: One or more, of one configuration.
-
-        Returns:
-            Model from images to a list, or to what stands in it if there is one tier: for each
-            early exit its features `(batch, height / stride, width / stride, channels)`, for a
-            final one its logits at the images' size.
-        """
-        tiers = tuple(tiers)
-
-        def make() -> tuple[Any, Any]:
-            image = self._image()
-            state, depth = self._begin(image, self.configurations[tiers[0].configuration]), 0
-            outputs: dict[Tier, keras.KerasTensor] = {}
-            for tier in sorted(tiers, key=self._depth):
-                state, depth = self._run(tier, state, depth), self._depth(tier)
-                if tier.exit is None:
-                    outputs[tier] = self._full_size(self._logits(tier, state))
-                else:
-                    outputs[tier] = state["x"]
-            return image, [outputs[tier] for tier in tiers]
-
-        return self._model("features_" + "_".join(map(str, tiers)), make)
-
-    def trunk_model(self, configuration: str | Tier, blocks: int) -> keras.Model:
-        """The functional model of a configuration's first blocks.
-
-        Args:
-            configuration: Its name.
-            blocks: How many blocks run, 0 to all.
-
-        Returns:
-            Model from images to the features behind them, `(batch, height / stride,
-            width / stride, channels)`.
-        """
-        name = self.resolve(configuration).configuration
-
-        def make() -> tuple[Any, Any]:
-            image = self._image()
-            vector = self.configurations[name]
-            state = self._begin(image, vector)
-            for index in range(blocks):
-                state = self._block(index, state, vector)
-            return image, state["x"]
-
-        return self._model(f"{name}_trunk_{blocks}", make)
-
-    def exit_model(self, tier: Tier) -> keras.Model:
-        """The functional model of an early exit's head.
-
-        Args:
-            tier: An early exit.
-
-        Returns:
-            Model from its features to logits float32 `(batch, height, width, num_classes)` at the
-            images' size.
-        """
-
-        def make() -> tuple[Any, Any]:
-            (features,) = self.features_model((tier,)).outputs
-            x = keras.Input(features.shape[1:], dtype=features.dtype, name="features")
-            return x, self._full_size(self._logits(tier, {"x": x}))
-
-        return self._model(f"head_{tier}", make)
-
     def logits_model(self, name: str | Tier) -> keras.Model:
         """As `tier`, with `{"logits": …}` at the resolution at which the tier computes them."""
         tier = self.resolve(name)
@@ -192,77 +124,6 @@ class TierGraphs(TierTraining):
         return self._one_shot(
             f"{tier}_predictor_{policy}", tier, lambda logits: self._decide(logits, policy)
         )
-
-    def judge(self, tiers: Sequence[Tier], policies: Sequence[ExitPolicy]) -> keras.Model:
-        """What several tiers of one configuration say of images, by several policies at once.
-
-        Args:
-            tiers: One or more.
-            policies: One or more.
-
-        Returns:
-            Model from images to a list, one dictionary a tier, or to that of a single one: `mask`
-            as of `predictor` and `confidence`, float32 `(batch, policies)`.
-        """
-        tiers = tuple(tiers)
-
-        def make() -> tuple[Any, Any]:
-            image = self._image()
-            state, depth = self._begin(image, self.configurations[tiers[0].configuration]), 0
-            outputs: dict[Tier, Any] = {}
-            for tier in sorted(tiers, key=self._depth):
-                state, depth = self._run(tier, state, depth), self._depth(tier)
-                logits = self._logits(tier, state)
-                shares = [self._confidence(logits, policy) for policy in policies]
-                outputs[tier] = {
-                    "mask": self._mask(logits),
-                    "confidence": keras.ops.stack(shares, axis=-1),
-                }
-            return image, [outputs[tier] for tier in tiers]
-
-        names = "_".join(map(str, [*tiers, *policies]))
-        return self._model(f"judge_{names}", make)
-
-    def segment_model(self, configuration: str | Tier, start: int, stop: int) -> keras.Model:
-        """The blocks from one point of a configuration to another, by themselves.
-
-        Args:
-            configuration: Its name.
-            start: Number of blocks before; 0 begins with the image.
-            stop: Number of blocks before the end.
-
-        Returns:
-            Model from the image, or from `state_*`, to a dictionary of `state_*`.
-        """
-        name = self.resolve(configuration).configuration
-
-        def make() -> tuple[Any, Any]:
-            inputs, state = self._entry(name, start)
-            for index in range(start, stop):
-                state = self._block(index, state, self.configurations[name])
-            return inputs, {f"state_{key}": value for key, value in state.items()}
-
-        return self._model(f"{name}_segment_{start}_{stop}", make)
-
-    def head_model(self, name: str | Tier, policy: ExitPolicy | None = None) -> keras.Model:
-        """The head of a tier by itself, as a device runs it.
-
-        Args:
-            name: Of the tier, or a `Tier`.
-            policy: How sure pixels are told; the exit's own by default.
-
-        Returns:
-            Model from `state_x`, the features, to `mask` and `confidence` as of `predictor`.
-        """
-        tier = self.resolve(name)
-        policy = policy or self.policy(tier)
-
-        def make() -> tuple[Any, Any]:
-            features = self.trunk_model(tier, self._depth(tier)).outputs[0]
-            x = keras.Input(features.shape[1:], dtype=features.dtype, name="state_x")
-            return {"state_x": x}, self._decide(self._logits(tier, {"x": x}), policy)
-
-        return self._model(f"{tier}_head_{policy}", make)
 
     def stage(self, configuration: str | Tier, stage: int) -> keras.Model:
         """One of the chained stages of a configuration.

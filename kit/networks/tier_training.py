@@ -30,13 +30,13 @@ class TierTraining(keras.Model):
         name: Of the network.
     """
 
+    schedule: Schedule
     train_function: Any  # Set by Keras.
 
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name=name)
         # In a namespace, which Keras does not track: these share their layers with the network.
         self._training = SimpleNamespace(active=(), step=None)
-        self.schedule: Schedule | None = None
 
     # === What a network gives ===
 

@@ -77,10 +77,11 @@ def network(photos: np.ndarray) -> kit.AdaptiveUNet:
     network = randomised(
         small_unet(configurations=CONFIGURATIONS, exits=EXITS, image_thresholds=THRESHOLDS)
     )
+    network.recalibrate([photos])  # else one class would have every pixel
     last = [exit_.head.classify for exit_ in network.exit_heads]
     heads = zip(network.exits_of("mixed"), [*last, network.heads["stride_2"]], strict=True)
     for tier, layer in [*heads, (Tier("lean"), network.heads["stride_4"])]:
-        # So that no bias decides the class of every pixel, and that some pixels are sure.
+        # So that no bias decides the class, and that some pixels are sure.
         raw = numpy(network.logits_model(tier)(photos)["logits"])
         scale = 2 / raw.std((0, 1, 2))
         layer.kernel.assign(scale * layer.kernel)
