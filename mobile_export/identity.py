@@ -50,8 +50,8 @@ def identities(content: Any, after: Mapping[str, str]) -> dict[Place, bytes]:
         for operator in graph.operators:
             inputs = [found.get((number, int(i)), b"none") for i in operator.inputs]
             whole = _digest(_meaning(content, operator), *inputs)
-            for place, index in enumerate(operator.outputs):
-                found[number, int(index)] = _digest(whole, str(place).encode())
+            for output, index in enumerate(operator.outputs):
+                found[number, int(index)] = _digest(whole, str(output).encode())
     return found
 
 
