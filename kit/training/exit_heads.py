@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kit.errors import InputError
 from kit.tiers import Tier
+from kit.training.exit_schedule import ExitSchedule
 from kit.training.filtered_distillation import FilteredDistillation
 from kit.training.schedule import Schedule
-from kit.training.single_tier import SingleTier
-
-if TYPE_CHECKING:
-    from kit.networks.tier_training import TierTraining
 
 
-class ExitHeads(Schedule):
+class ExitHeads(ExitSchedule):
     """Trains the heads of all early exits at once, each by itself, on one pass of the trunk.
 
     Trunk and final exit stay as they are, BatchNorm statistics included. Heads share no variable,
@@ -32,28 +28,12 @@ class ExitHeads(Schedule):
     def __init__(
         self, loss: FilteredDistillation | None = None, configurations: Schedule | None = None
     ) -> None:
+        super().__init__(configurations)
         self.exit_loss = loss or FilteredDistillation()
-        self.configurations = configurations
-        self._exits = 0
-
-    def bind(self, network: TierTraining) -> None:
-        """Take the exits from `network`.
-
-        Raises:
-            InputError: if it has no early exits.
-        """
-        if self.configurations is None:
-            self.configurations = SingleTier(network.default_tier)
-        self.configurations.bind(network)
-        self._exits = len(network.exits)
-        if not self._exits:
-            raise InputError("`schedule` needs a network with early exits; received one without")
 
     def draw(self, step: int) -> tuple[Tier, ...]:
         """Return every exit of the configuration of step `step`, the teacher last."""
-        if not self._exits or self.configurations is None:
-            raise InputError("`schedule` must be bound to a network by `compile` before it draws")
-        (final,) = self.configurations.draw(step)
+        final = self._final(step)
         early = (Tier(final.configuration, exit=k) for k in range(1, self._exits + 1))
         return (*early, final)
 

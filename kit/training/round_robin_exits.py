@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kit.errors import InputError
 from kit.tiers import Tier
-from kit.training.schedule import Schedule
-from kit.training.single_tier import SingleTier
+from kit.training.exit_schedule import ExitSchedule
 
 if TYPE_CHECKING:
-    from kit.networks.tier_training import TierTraining
+    from kit.networks.adaptive_network import AdaptiveNetwork
 
 
-class RoundRobinExits(Schedule):
+class RoundRobinExits(ExitSchedule):
     """Adds one early exit, in turn, to the final exit of each step; the others are dropped.
 
     Round-robin is the patent claim's word; the paper's own formula is not public.
@@ -23,28 +21,14 @@ class RoundRobinExits(Schedule):
             network's default alone by default.
     """
 
-    def __init__(self, configurations: Schedule | None = None) -> None:
-        self.configurations = configurations
-        self._exits = 0
-
-    def bind(self, network: TierTraining) -> None:
-        """Take the exits from `network`.
-
-        Raises:
-            InputError: if it has no early exits.
-        """
-        if self.configurations is None:
-            self.configurations = SingleTier(network.default_tier)
-        self.configurations.bind(network)
-        self.distillation = self.configurations.distillation
-        self.teacher = self.configurations.teacher
-        self._exits = len(network.exits)
-        if not self._exits:
-            raise InputError("`schedule` needs a network with early exits; received one without")
+    def bind(self, network: AdaptiveNetwork) -> None:
+        """Take the exits from `network`, and the distillation from the configurations' schedule."""
+        super().bind(network)
+        if self.configurations is not None:
+            self.distillation = self.configurations.distillation
+            self.teacher = self.configurations.teacher
 
     def draw(self, step: int) -> tuple[Tier, ...]:
         """Return an early exit and the final exit of the configuration of step `step`."""
-        if not self._exits or self.configurations is None:
-            raise InputError("`schedule` must be bound to a network by `compile` before it draws")
-        (final,) = self.configurations.draw(step)
+        final = self._final(step)
         return (Tier(final.configuration, exit=1 + step % self._exits), final)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kit.tiers import Tier
 
 if TYPE_CHECKING:
-    from kit.networks.tier_training import TierTraining
+    from kit.networks.adaptive_network import AdaptiveNetwork
 
 
 class Schedule(ABC):
@@ -30,7 +30,7 @@ class Schedule(ABC):
     teacher: Tier | None = None
     heads_only: bool = False
 
-    def bind(self, network: TierTraining) -> None:
+    def bind(self, network: AdaptiveNetwork) -> None:
         """Check the schedule against the tiers of `network`; called by `compile`."""
 
     @abstractmethod

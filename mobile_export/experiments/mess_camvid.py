@@ -186,7 +186,7 @@ def run(settings: Settings) -> Results:
     timed = benchmark(bundles, rounds=scale.rounds)
     rows = [row for one in made for row in _rows(one, timed, data["test"])]
     about = {
-        "command": _command(settings),
+        "command": settings.command(NAME),
         "seed": settings.seed,
         "data": f"{data['test'].name} test, {len(data['test'])} images; exits, heads and "
         f"thresholds chosen on val, {len(data['val'])} images",
@@ -464,11 +464,6 @@ def _targets(made: _Made, rows: Sequence[Mapping[str, Any]]) -> list[Target]:
             )
         )
     return targets
-
-
-def _command(settings: Settings) -> str:
-    words = ["tierseg reproduce", NAME, "--scale", settings.scale, "--seed", str(settings.seed)]
-    return " ".join(words + (["--data", settings.data] if settings.data else []))
 
 
 def _draw(axes: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:

@@ -86,8 +86,7 @@ def run(settings: Settings) -> Results:
     exits = [tier for tier in scores[0]["miou"] if "_exit" in tier]
     rows = [_row(mode, runs, by_mode[BASE], exits) for mode, runs in by_mode.items()]
     about = {
-        "command": f"tierseg reproduce {NAME} --scale {settings.scale} --seed {settings.seed}"
-        + (f" --data {settings.data}" if settings.data else ""),
+        "command": settings.command(NAME),
         "seeds": seeds,
         "data": f"{base.data} val, float",
         "crop_size": list(base.crop_size),

@@ -126,7 +126,7 @@ def run(settings: Settings) -> Results:
     steps.begin("size", "the largest tier in a file of its own")
     single = _largest_single(adaptive, train_set, settings.out)
     about = {
-        "command": _command(settings),
+        "command": settings.command(NAME),
         "seed": settings.seed,
         "data": f"{test_set.name} test, {len(test_set)} images",
         "image_size": list(adaptive.recipe.image_size),
@@ -308,11 +308,6 @@ def _scores(made: _Run) -> dict[str, list[dict[str, Any]]]:
         kind: [asdict(score) for score in evaluation.scores]
         for kind, evaluation in (("float", made.floats), ("int8", made.int8))
     }
-
-
-def _command(settings: Settings) -> str:
-    words = ["tierseg reproduce", NAME, "--scale", settings.scale, "--seed", str(settings.seed)]
-    return " ".join(words + (["--data", settings.data] if settings.data else []))
 
 
 def _draw(axes: "Axes", rows: list[dict[str, Any]]) -> None:

@@ -129,8 +129,7 @@ def run(settings: Settings) -> Results:
     }
     rows = [_row(name, runs, by_variant[PLAIN]) for name, runs in by_variant.items()]
     about = {
-        "command": f"tierseg reproduce {NAME} --scale {settings.scale} --seed {settings.seed}"
-        + (f" --data {settings.data}" if settings.data else ""),
+        "command": settings.command(NAME),
         "seeds": seeds,
         "data": f"{base.data} val, float",
         "crop_size": list(base.crop_size),

@@ -19,3 +19,8 @@ class Settings:
     scale: str = "full"
     seed: int = 0
     data: str | None = None
+
+    def command(self, name: str) -> str:
+        """The command that runs an experiment with these settings, but for its folders."""
+        words = ["tierseg reproduce", name, "--scale", self.scale, "--seed", str(self.seed)]
+        return " ".join(words + (["--data", self.data] if self.data else []))

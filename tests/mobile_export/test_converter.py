@@ -8,8 +8,8 @@ from ai_edge_litert import schema_py_generated as schema
 import kit
 from mobile_export.converter import ConversionError, convert_float32, convert_int8
 from mobile_export.runtime.interpreter import Interpreter
-from mobile_export.signatures import FrozenTier, freeze
-from tests.mobile_export.blocks import CONFIGURATIONS, Blocks
+from mobile_export.signatures import FrozenTier, chosen_stages, freeze
+from tests.mobile_export.blocks import CONFIGURATIONS, Blocks, small_network
 from tests.mobile_export.conftest import Made
 
 IMAGES = np.stack([Blocks("val").image(i) for i in range(4)])
@@ -58,6 +58,60 @@ def test_normalisation_keeps_every_grey_value(made: Made) -> None:
         for operator in head[1:]:
             scale = graph.tensors[operator.outputs[0]].quantization.scale
             assert scale == pytest.approx(2 / 255, rel=1e-3)
+
+
+# === Stages ===
+
+MIXED = "h" * 16 + "lbhb"  # with `light`, every kind of stage that a decoder has
+
+
+@pytest.fixture(scope="module")
+def exits_network() -> kit.AdaptiveUNet:
+    """Early exits in the encoder and in the decoder, of other heads and policies."""
+    network = small_network()
+    network.add_configuration("mixed", MIXED)
+    policy = kit.search.ExitPolicy("entropy", 0.08, edge_aware=True)
+    exits = [kit.Exit(13, "deeplab-r2"), kit.Exit(18, "fcn-b1d", policy)]
+    network = network.with_exits(exits)
+    chosen = [tier for name in ("light", "mixed") for tier in network.exits_of(name)]
+    network.recalibrate([IMAGES.astype(np.float32)], chosen)
+    return network
+
+
+@pytest.fixture(scope="module")
+def staged(exits_network: kit.AdaptiveUNet) -> Interpreter:
+    """Every tier of two configurations in one shot, and in stages."""
+    tiers = [t for t in exits_network.tiers if t.configuration in ("light", "mixed")]
+    stages = chosen_stages(exits_network, tiers)
+    frozen = [freeze(exits_network, tier) for tier in tiers]
+    frozen += [freeze(exits_network, tier, stage=stage) for tier, stage in stages]
+    return Interpreter(convert_int8(frozen, list(IMAGES), threads=1))
+
+
+@pytest.mark.parametrize("configuration", ["light", "mixed"])
+def test_chained_stages_give_the_bytes_of_one_shot(
+    staged: Interpreter, exits_network: kit.AdaptiveUNet, configuration: str
+) -> None:
+    tiers = exits_network.exits_of(configuration)
+    assert len(tiers) == 3
+    shares = set()
+    for index in range(6):
+        image = Blocks("test").image(index)[None]
+        given = {"image": image}
+        for tier in tiers:
+            stage = tier.stage_name(1 + tiers.index(tier))
+            outputs, _ = staged.run(stage, given)
+            expected, _ = staged.run(tier.name, {"image": image})
+            assert expected.keys() == {"mask", "confidence"}
+            for name, value in expected.items():
+                np.testing.assert_array_equal(outputs.pop(name), value, err_msg=f"{stage} {name}")
+            assert len(np.unique(expected["mask"])) > 1
+            shares.add(int(expected["confidence"][0]))
+            given = outputs
+            assert all(name.startswith("state_") for name in given)
+            assert {str(array.dtype) for array in given.values()} == ({"uint8"} if given else set())
+        assert not given  # behind the last stage
+    assert len(shares) > 3
 
 
 def test_logits_stand_where_mask_and_confidence_would(network: kit.AdaptiveUNet) -> None:

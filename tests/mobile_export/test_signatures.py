@@ -8,10 +8,11 @@ import pytest
 import tensorflow as tf
 
 import kit
+from kit.errors import InputError
 from kit.layers import ClassMask
 from mobile_export.lowering import lowered_mask
 from mobile_export.runtime import TiersegError
-from mobile_export.signatures import FrozenTier, choose, freeze, save
+from mobile_export.signatures import FrozenTier, choose, chosen_stages, freeze, save
 from tests.mobile_export.blocks import CONFIGURATIONS, Blocks
 
 IMAGE = Blocks("val").image(0)[None].astype(np.float32)
@@ -89,6 +90,65 @@ def test_nothing_reads_a_variable(network: kit.AdaptiveUNet, tmp_path: Path) -> 
 def test_tiers_come_in_the_networks_order(network: kit.AdaptiveUNet) -> None:
     assert [tier.name for tier in choose(network, ["heavy", "light"])] == ["light", "heavy"]
     assert [tier.name for tier in choose(network, None)] == list(CONFIGURATIONS)
+
+
+# === Stages ===
+
+
+def test_a_stage_is_named_after_its_place_and_knows_what_it_takes(
+    exits_network: kit.AdaptiveUNet,
+) -> None:
+    stages = [freeze(exits_network, kit.Tier("light"), stage=k) for k in (1, 2, 3)]
+    assert [stage.name for stage in stages] == ["light_stage1", "light_stage2", "light_stage3"]
+    assert [stage.after for stage in stages] == [None, "light_stage1", "light_stage2"]
+    assert [stage.tier.name for stage in stages] == ["light_exit1", "light_exit2", "light"]
+    taken = [sorted(stage.inputs) for stage in stages]
+    # The skip connection at stride 2 has no stage of `light` to go to.
+    assert taken == [
+        ["image"],
+        ["state_skip_4", "state_skip_8", "state_x"],
+        ["state_skip_4", "state_x"],
+    ]
+    assert stages[0].inputs["image"] == (1, 64, 64, 3)
+    assert stages[1].inputs["state_x"] == (1, 4, 4, 16)
+
+
+def test_a_frozen_chain_gives_what_the_predictors_give(exits_network: kit.AdaptiveUNet) -> None:
+    given = {"image": tf.constant(IMAGE)}
+    for number, tier in enumerate(exits_network.exits_of("light"), start=1):
+        stage = freeze(exits_network, tier, stage=number, quantized=False)
+        outputs = dict(stage.function(*(given[name] for name in stage.inputs)))
+        expected = exits_network.predictor(tier).predict(IMAGE, verbose=0)
+        assert (outputs.pop("mask").numpy() == expected["mask"]).mean() > 0.999
+        np.testing.assert_allclose(outputs.pop("confidence"), expected["confidence"], atol=1e-2)
+        given = outputs
+    assert not given
+
+
+def test_a_stage_that_is_not_there_is_refused(exits_network: kit.AdaptiveUNet) -> None:
+    with pytest.raises(InputError, match="`stage` must be 1 to 3; received: 4"):
+        freeze(exits_network, kit.Tier("light"), stage=4)
+
+
+def test_stages_are_those_of_configurations_whose_exits_are_all_there(
+    exits_network: kit.AdaptiveUNet,
+) -> None:
+    some = ["light_exit1", "light_exit2", "light", "medium_exit1", "medium", "heavy"]
+    stages = chosen_stages(exits_network, choose(exits_network, some))
+    assert [(tier.name, number) for tier, number in stages] == [
+        ("light_exit1", 1),
+        ("light_exit2", 2),
+        ("light", 3),
+    ]
+    assert len(chosen_stages(exits_network, exits_network.tiers)) == 9
+
+
+def test_there_are_no_stages_without_exits_or_with_two_at_one_point(
+    network: kit.AdaptiveUNet,
+) -> None:
+    assert chosen_stages(network, network.tiers) == ()
+    twice = network.with_exits([kit.Exit(17, "fcn"), kit.Exit(17, "fcn-r2")])
+    assert chosen_stages(twice, twice.tiers) == ()
 
 
 @pytest.mark.parametrize("tiers", [["fast"], []])
