@@ -33,6 +33,7 @@ from kit.training.recipe import Recipe
 from kit.training.round_robin_exits import RoundRobinExits
 from kit.training.schedule import Schedule
 from kit.training.single_tier import SingleTier
+from kit.training.warm_up_cosine import WarmUpCosine
 
 NETWORK = "network.keras"
 HISTORY = "history.json"
@@ -249,13 +250,7 @@ def _initial(recipe: Recipe, dataset: Dataset, record: dict[str, Any]) -> Adapti
 def _compile(
     network: AdaptiveNetwork, recipe: Recipe, dataset: Dataset, steps: int, seed: int
 ) -> None:
-    rise = min(200, steps // 10)
-    rate = keras.optimizers.schedules.CosineDecay(
-        recipe.learning_rate / 1000,
-        steps - rise,
-        warmup_target=recipe.learning_rate,
-        warmup_steps=rise,
-    )
+    rate = WarmUpCosine(recipe.learning_rate, steps, min(200, steps // 10))
     # beta_2 = 0.99: Adam corrects its bias by the global step, and a branch that is met late would
     # begin with steps of (1 - 0.9) / sqrt(1 - beta_2) times the rate: 1 here, 3.2 for 0.999.
     optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay, beta_2=0.99)
