@@ -91,7 +91,8 @@ class TierGraphs(TierTraining):
             outputs: dict[Tier, keras.KerasTensor] = {}
             for configuration in dict.fromkeys(tier.configuration for tier in tiers):
                 state, depth = self._begin(image, self.configurations[configuration]), 0
-                group = {tier for tier in tiers if tier.configuration == configuration}
+                # In their order, in which a saved file lists the heads that are made here.
+                group = [tier for tier in tiers if tier.configuration == configuration]
                 for tier in sorted(group, key=self._depth):
                     state, depth = self._run(tier, state, depth), self._depth(tier)
                     outputs[tier] = self._full_size(self._logits(tier, state))
