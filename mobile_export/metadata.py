@@ -186,6 +186,7 @@ def _tier(
         "signature": tier.name,
         "stages": [tier.stage_name(number + 1) for number in range(stages.get(tier, 0))],
         "configuration": tier.configuration,
+        "branches": network.branches(tier),
         "exit": tier.exit,
         "input_size": list(tier.input_size or network.image_size),
         "parameters": profile.parameters,

@@ -119,7 +119,7 @@ def verify(
     except TiersegError as error:
         checks.append(Check("runs", False, str(error)))
         return VerificationReport(str(path), tuple(checks))
-    checks += [_runs(bundle, outputs), _different(outputs), *chained]
+    checks += [_runs(bundle, outputs), _different(bundle, outputs), *chained]
     if network is not None and images is not None:
         checks.append(_agreement(outputs, network, images, min_agreement))
     return VerificationReport(str(path), tuple(checks))
@@ -330,11 +330,18 @@ def _runs(bundle: Bundle, outputs: Outputs) -> Check:
     return _each("runs", list(outputs), fault)
 
 
-def _different(outputs: Outputs) -> Check:
+def _different(bundle: Bundle, outputs: Outputs) -> Check:
+    """Whether no two tiers give the same, but where they run the same branches up to an exit."""
+    runs = {
+        str(entry.get("signature")): (entry["branches"], entry["exit"], entry.get("input_size"))
+        for entry in (bundle.metadata or {}).get("tiers", [])
+        if entry.get("exit") and entry.get("branches")
+    }
     same = [
         f"{first} and {second}"
         for first, second in combinations(outputs, 2)
-        if all(
+        if not (first in runs and runs[first] == runs.get(second))
+        and all(
             np.array_equal(a[key], b[key])
             for a, b in zip(outputs[first], outputs[second], strict=True)
             for key in a

@@ -168,6 +168,11 @@ class TierGraphs(TierTraining):
         exit_ = Tier.parse(name).exit
         return ExitPolicy() if exit_ is None else self.exits[exit_ - 1].policy
 
+    def branches(self, name: str | Tier) -> str:
+        """The branches of the blocks that a tier runs, one letter a block."""
+        tier = self.resolve(name)
+        return self.configurations[tier.configuration][: self._depth(tier)]
+
     def profile(self, name: str | Tier) -> Profile:
         """Exact parameters and multiply-adds of a tier."""
         return profile(self.logits_model(name))
