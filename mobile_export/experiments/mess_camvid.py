@@ -84,6 +84,7 @@ class Scale:
 
     Args:
         recipe: fields that differ from those of every recipe.
+        heads: fields that differ from those of the recipes of the heads.
         calibration_images: from the training split.
         min_agreement: share of pixels on which each int8 tier must agree with Keras.
         rounds: timed calls of each graph.
@@ -91,6 +92,7 @@ class Scale:
     """
 
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    heads: Mapping[str, Any] = field(default_factory=dict)
     calibration_images: int = 200
     min_agreement: float = 0.9
     rounds: int = 50
@@ -100,6 +102,7 @@ class Scale:
 SCALES = {
     "quick": Scale(
         {"epochs": 1, "crop_size": (96, 128), "image_size": (192, 256)},
+        {"heads": ("fcn-r2",)},
         calibration_images=50,
         min_agreement=0.5,
         rounds=10,
@@ -230,7 +233,7 @@ def _recipes(family: Family, scale: Scale, settings: Settings) -> _Recipes:
 
     exits = scaled(family.exits)
     first_stage = settings.out / exits.name / "network.keras"
-    heads = scaled(family.heads, initial=str(first_stage))
+    heads = scaled(family.heads, **scale.heads, initial=str(first_stage))
     bare = exits.name.removesuffix("_exits")
     control = replace(exits, name=f"{bare}_no_exits", exits=())
     small = None
