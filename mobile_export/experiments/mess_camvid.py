@@ -69,7 +69,6 @@ FAMILIES = (
         "camvid_deeplab",
         "camvid_deeplab_heads",
         {
-            "family": "fcn",
             "width": 0.35,
             "encoder_weights": "${TIERSEG_WEIGHTS}/"
             "mobilenet_v2_0.35_224_imagenet_no_top.weights.h5",
