@@ -12,6 +12,7 @@ from tqdm import tqdm
 from kit.data import Dataset
 from kit.metrics import ConfusionMatrix
 from kit.search import Candidate, ExitPolicy, ExitSearch, ExitTable, StageCosts
+from kit.search.threshold_fit import fit_thresholds as fit
 from mobile_export.benchmark import benchmark
 from mobile_export.metadata import add_figures
 from mobile_export.runtime import Bundle
@@ -20,8 +21,6 @@ from mobile_export.runtime.image_io import resized, resized_mask
 from mobile_export.runtime.interpreter import Interpreter
 from mobile_export.runtime.stages import Chain, read_chains
 from mobile_export.runtime.tier_info import TierInfo, read_tiers
-
-_NEVER = 1.0  # leave only if every pixel is sure
 
 
 def bundle_table(
@@ -112,17 +111,19 @@ def fit_thresholds(
     found, figures = {}, {}
     for configuration, chain in chains.items():
         table = bundle_table(path, configuration, dataset, stage_ms)
-        search = ExitSearch(table, max_exits=table.num_exits)
-        chosen = search.search(
-            "cost", max_drop=max_drop, settings=("final", "input-dependent")
-        ).chosen
-        thresholds = _by_tier(chosen, chain.tiers[:-1])
+        exits = tuple(range(1, table.num_exits + 1))
+        policies = table.policies * table.num_exits
+        fitted = fit(table, exits, policies, max_drop=max_drop, cost="latency_ms")
+        # Written with four digits, below the value: confidences are 1/255 apart.
+        values = tuple(math.floor(1e4 * value) / 1e4 for value in fitted)
+        thresholds = dict(zip(chain.tiers[:-1], values, strict=True))
         for tier, value in thresholds.items():
             own = dict(infos[tier].figures.get("thresholds", {}))
             figures[tier] = {"thresholds": {**own, "image": value}}
+        search = ExitSearch(table)
         found[configuration] = {
             "thresholds": thresholds,
-            "chosen": chosen.to_dict(),
+            "chosen": search.score(Candidate("input-dependent", exits, policies, values)).to_dict(),
             "final": search.final().to_dict(),
         }
     add_figures(path, figures)
@@ -157,12 +158,3 @@ def _chain(
     chain = chains[configuration]
     by_name = {info.name: info for info in infos}
     return chain, [by_name[name] for name in chain.tiers]
-
-
-def _by_tier(chosen: Candidate, tiers: tuple[str, ...]) -> dict[str, float]:
-    """The image threshold of each early exit; deployed ones that the choice leaves out get 1."""
-    values = dict(zip(chosen.exits, chosen.image_thresholds, strict=True))
-    return {
-        tier: math.floor(1e4 * values.get(place, _NEVER)) / 1e4  # confidences are 1/255 apart
-        for place, tier in enumerate(tiers, start=1)
-    }
