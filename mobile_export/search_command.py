@@ -8,8 +8,6 @@ import click
 
 from mobile_export.policies import GRAMMAR, POLICIES, parse_policies
 
-__all__ = ["POLICIES", "search"]
-
 _SPLITS = click.Choice(["train", "val", "test"])
 _ABOVE_0 = click.FloatRange(min=0, min_open=True)
 

@@ -7,15 +7,14 @@ scored on the validation split.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from kit.training import Recipe, train
+from kit.training import Recipe
 from kit.training.filtered_distillation import MODES
 from mobile_export.experiments.parallel import side_by_side
 from mobile_export.experiments.results import Results, Target
-from mobile_export.experiments.scored import scored
+from mobile_export.experiments.runs import scored, trained
 from mobile_export.experiments.settings import Settings
 from mobile_export.metadata import versions
 from mobile_export.tables import Column, percent, points
@@ -74,7 +73,7 @@ def run(settings: Settings) -> Results:
     )
     if settings.data:
         trunk, base = replace(trunk, data=settings.data), replace(base, data=settings.data)
-    side_by_side(_train, [(trunk, settings.out / trunk.name, settings.seed)])
+    side_by_side(trained, [(trunk, settings.out / trunk.name, settings.seed)])
     seeds = [settings.seed + index for index in range(scale.seeds)]
     jobs = [
         (replace(base, name=mode, head_loss={"mode": mode}), settings.out, seed)
@@ -117,10 +116,6 @@ def run(settings: Settings) -> Results:
         draw=lambda axes: _draw(axes, rows, exits),
         details={"runs": scores},
     )
-
-
-def _train(recipe: Recipe, out: Path, seed: int) -> None:
-    train(recipe, out, seed=seed, resume=True)
 
 
 def _row(

@@ -19,6 +19,7 @@ from mobile_export.converter import convert_float32
 from mobile_export.evaluation import Evaluation, evaluate_bundle, evaluate_network
 from mobile_export.experiments.parallel import side_by_side
 from mobile_export.experiments.results import Results, Target
+from mobile_export.experiments.runs import trained
 from mobile_export.experiments.settings import Settings
 from mobile_export.exporter import export
 from mobile_export.metadata import add_figures, versions
@@ -113,7 +114,9 @@ def run(settings: Settings) -> Results:
         for split in ("train", "test")
     )
     steps.begin("train", f"{recipes[0].epochs} epochs of both networks, side by side")
-    side_by_side(_train, [(recipe, settings) for recipe in recipes])
+    side_by_side(
+        trained, [(recipe, settings.out / recipe.name, settings.seed) for recipe in recipes]
+    )
     runs = [_run(recipe, scale, settings, train_set, test_set, steps) for recipe in recipes]
     adaptive = runs[1]
     steps.begin("benchmark", "every tier in int8 and float32 in turns, one thread")
@@ -167,11 +170,6 @@ def run(settings: Settings) -> Results:
 def _recipe(name: str, scale: Scale, settings: Settings) -> Recipe:
     recipe = replace(Recipe.load(name), **scale.recipe)
     return replace(recipe, data=settings.data) if settings.data else recipe
-
-
-def _train(recipe: Recipe, settings: Settings) -> None:
-    """Leaves a trained network in its folder: what runs elsewhere hands no network back."""
-    train(recipe, settings.out / recipe.name, seed=settings.seed, resume=True)
 
 
 def _run(

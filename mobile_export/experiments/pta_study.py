@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from kit.training import Recipe
 from mobile_export.experiments.parallel import side_by_side
 from mobile_export.experiments.results import Results, Target
-from mobile_export.experiments.scored import scored
+from mobile_export.experiments.runs import scored
 from mobile_export.experiments.settings import Settings
 from mobile_export.metadata import versions
 from mobile_export.tables import Column, percent, points

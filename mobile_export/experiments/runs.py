@@ -1,4 +1,4 @@
-"""One training of a study, with its scores on validation."""
+"""One training of an experiment, as it runs in a process of its own."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,17 @@ from kit.data import open_dataset
 from kit.training import Recipe, train
 from mobile_export.evaluation import evaluate_network
 from mobile_export.runtime.files import replacing
+
+
+def trained(recipe: Recipe, folder: Path, seed: int) -> None:
+    """Leaves a trained network in its folder: what runs elsewhere hands no network back.
+
+    Args:
+        recipe: what to train.
+        folder: of the run; one that is there is gone on with or used again.
+        seed: of the run.
+    """
+    train(recipe, folder, seed=seed, resume=True)
 
 
 def scored(recipe: Recipe, out: Path, seed: int) -> dict[str, Any]:
