@@ -226,7 +226,10 @@ def test_ctrl_c_ends_with_130_and_leaves_only_whole_files(
         images.append(tmp_path / f"image{place}.png")
         images[-1].symlink_to(picture)
     out = tmp_path / "out"
-    process = _process("sys.exit(command_line.main())", tiny_bundle, *images, "--out", out)
+    # As at a terminal: what a shell starts in the background ignores the signal, and so would this.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "sys.exit(command_line.main())"
+    process = _process(code, tiny_bundle, *images, "--out", out)
     deadline = time.monotonic() + 60
     while not (out / "image0_mask.png").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
