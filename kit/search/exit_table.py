@@ -17,7 +17,7 @@ from kit.search.stage_costs import StageCosts
 from kit.training.checkpoint import replacing
 
 _ARRAYS = ("counts", "confidence")
-_LEAST_TO_SPLIT = 8
+LEAST_TO_SPLIT = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,9 +123,9 @@ class ExitTable:
         Raises:
             InputError: if there are fewer than 8 images.
         """
-        if self.num_images < _LEAST_TO_SPLIT:
+        if self.num_images < LEAST_TO_SPLIT:
             raise InputError(
-                f"a table must hold {_LEAST_TO_SPLIT} images or more to be split into one half to "
+                f"a table must hold {LEAST_TO_SPLIT} images or more to be split into one half to "
                 f"choose on and one to report on; received: {self.num_images}"
             )
         middle = self.num_images // 2

@@ -15,7 +15,8 @@ from typing import Any
 
 from kit import AdaptiveNetwork
 from kit.data import Dataset, open_dataset
-from kit.search import Candidate, ExitSearch, ExitTable
+from kit.search import ExitPolicy, ExitSearch, ExitTable
+from kit.search.threshold_fit import restricted
 from kit.training import Recipe, train
 from kit.training.checkpoint import replacing
 from mobile_export.benchmark import benchmark
@@ -235,10 +236,11 @@ def _make(
     measured = MeasuredExits(
         network, _POLICIES, threads=1, rounds=scale.rounds, folder=settings.out / "tables"
     )
-    chosen, search = _search(measured.table(configuration, data["val"]))
+    table = measured.table(configuration, data["val"])
+    search = _search(table)
     exits = [
         replace(network.exits[number - 1], policy=policy)
-        for number, policy in zip(chosen.exits, chosen.policies, strict=True)
+        for number, policy in _deployed(table).items()
     ]
     network = network.with_exits(exits)
     with replacing(settings.out / f"{family.exits}.keras") as partial:
@@ -285,12 +287,11 @@ def _head_bytes(bundle: Path, tier: str) -> int:
     return inspection.kernel_bytes() - inspection.kernel_bytes(tier)
 
 
-def _search(table: ExitTable) -> tuple[Candidate, dict[str, Any]]:
-    """The exits to deploy: least mean latency within a drop, on the first half of validation.
+def _search(table: ExitTable) -> dict[str, Any]:
+    """What is best for the paper's three purposes on the first half of validation, and the rest.
 
     Returns:
-        The choice, and all that the search found, with the paper's three purposes beside it, each
-        scored on the other half too.
+        What each search found, its choice scored on the other half too; and what was searched.
     """
     first, second = table.split()
     search = ExitSearch(first)
@@ -306,10 +307,36 @@ def _search(table: ExitTable) -> tuple[Candidate, dict[str, Any]]:
             **result.to_dict(),
             "on_the_other_half": search.score(result.chosen, second).to_dict(),
         }
-    deployed = search.search("cost", max_drop=MAX_DROP, settings=["input-dependent"])
-    found["deployed"] = {
-        **deployed.to_dict(),
-        "on_the_other_half": search.score(deployed.chosen, second).to_dict(),
+    found["heads"] = {
+        number: f"{head} at point {point}"
+        for number, (head, point) in enumerate(zip(table.heads, table.points, strict=True), start=1)
     }
-    found["heads"] = dict(enumerate(table.heads, start=1))
-    return deployed.chosen, found
+    found["deployed"] = {number: policy.to_dict() for number, policy in _deployed(table).items()}
+    return found
+
+
+def _deployed(table: ExitTable) -> dict[int, ExitPolicy]:
+    """One exit a point, so that the results show what each depth gives, and its policy.
+
+    By the first half of validation. The head is the fastest that loses no more than `MAX_DROP` to
+    the best one there; the policy is that with which images leaving there or at the end get the
+    best mIoU half-way between the latencies of both.
+    """
+    table, _ = table.split()
+    candidates = ExitSearch(table).budgeted()
+    chosen = {}
+    for point in sorted(set(table.points)):
+        there = [item for item in candidates if table.points[item.exits[0] - 1] == point]
+        best = max(item.miou for item in there)
+        near = [item for item in there if 100 * (best - item.miou) <= MAX_DROP]
+        (number,) = min(near, key=lambda item: item.mean["latency_ms"]).exits
+        chosen[number] = max(table.policies, key=lambda item: _half_way(table, number, item))
+    return chosen
+
+
+def _half_way(table: ExitTable, number: int, policy: ExitPolicy) -> float:
+    """Best mIoU of one exit and the final one at the mean of their latencies."""
+    search = ExitSearch(restricted(table, [number], [policy]))
+    ends = search.budgeted()[0].mean["latency_ms"], search.final().mean["latency_ms"]
+    limit = {"latency_ms": sum(ends) / 2}
+    return search.search("error", limit, settings=["input-dependent"]).chosen.miou

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kit.errors import InputError
-from kit.search import ExitTable
+from kit.search import Candidate, ExitSearch, ExitTable
 from kit.search.threshold_fit import NEVER, fit_thresholds, restricted
 from tests.kit.search.exit_tables import Reference, random_table, reference
 
@@ -58,6 +58,27 @@ def test_the_cheapest_thresholds_are_found(
         )
         assert own.mean[cost] == pytest.approx(wanted.mean[cost])
         assert own.miou == pytest.approx(wanted.miou)
+
+
+def test_the_drop_is_kept_on_each_half_of_the_images() -> None:
+    """Where one half alone would let more images leave, the other one is heard too."""
+    overruled = 0
+    for seed in range(6):
+        table = random_table(images=24, seed=seed)
+        own = restricted(table, (2, 4), table.policies)
+        search = ExitSearch(own)
+        fitted = fit_thresholds(table, (2, 4), table.policies, max_drop=1.0)
+        used = tuple(number for number in (1, 2) if fitted[number - 1] != NEVER)
+        choice = Candidate("final")
+        if used:
+            kept = tuple(fitted[number - 1] for number in used)
+            choice = Candidate("input-dependent", used, own.policies * len(used), kept)
+        for part in (own, *own.split()):
+            assert search.score(choice, part).drop <= 1.0 + 1e-9
+        careless = search.search("cost", max_drop=1.0, settings=["final", "input-dependent"])
+        drops = [search.score(careless.chosen, half).drop for half in own.split()]
+        overruled += max(drops) > 1.0
+    assert overruled
 
 
 def test_a_restricted_table_holds_each_exit_by_its_policy() -> None:
