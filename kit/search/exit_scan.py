@@ -19,6 +19,14 @@ _PORTION = 2**17  # kept choices in one array: bounds what is needed beside them
 _MOST_CELLS = 2**23
 
 
+def most_exits(images: int) -> int:
+    """How many early exits a choice may hold at most, so that so many images can be scanned."""
+    exits = 1
+    while (images + 1) ** (exits + 1) <= _MOST_CELLS:
+        exits += 1
+    return exits
+
+
 class ExitScan:
     """Scores every input-dependent choice of at most `max_exits` early exits at different points.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from kit.errors import InputError
 from kit.search.exit_policy import ExitPolicy
+from kit.search.exit_scan import most_exits
 from kit.search.exit_search import ExitSearch
 from kit.search.exit_table import LEAST_TO_SPLIT, ExitTable
 from kit.search.stage_costs import StageCosts
@@ -31,6 +32,7 @@ def fit_thresholds(
 
     A few scenes that an exit happens to do well on would otherwise decide: thresholds that hold on
     one half alone mostly do not hold on images that come later. Fewer than 8 images are not split.
+    So many images bound how many exits are used together (`most_exits`): 3 for 53 to 202 images.
 
     Exits are the network's, not a configuration's: one that was not searched for them leaves at
     the same exits, by the same policies, but at thresholds of its own.
@@ -49,7 +51,7 @@ def fit_thresholds(
         InputError: if the table has no such exit or policy.
     """
     own = restricted(table, exits, policies)
-    search = ExitSearch(own, max_exits=own.num_exits)
+    search = ExitSearch(own, max_exits=min(own.num_exits, most_exits(own.num_images)))
     front = search.search(
         "cost",
         max_drop=max_drop,

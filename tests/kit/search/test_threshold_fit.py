@@ -7,6 +7,7 @@ import pytest
 
 from kit.errors import InputError
 from kit.search import Candidate, ExitSearch, ExitTable
+from kit.search.exit_scan import most_exits
 from kit.search.threshold_fit import NEVER, fit_thresholds, restricted
 from tests.kit.search.exit_tables import Reference, random_table, reference
 
@@ -79,6 +80,24 @@ def test_the_drop_is_kept_on_each_half_of_the_images() -> None:
         drops = [search.score(careless.chosen, half).drop for half in own.split()]
         overruled += max(drops) > 1.0
     assert overruled
+
+
+def test_more_exits_than_so_many_images_let_be_combined() -> None:
+    """Of four exits three leave, at most."""
+    table = random_table(points=(0, 1, 2, 3), images=60)
+    assert most_exits(60) == 3
+    fitted = fit_thresholds(table, (1, 2, 3, 4), table.policies[:1] * 4, max_drop=8.0)
+    assert len(fitted) == 4
+    assert NEVER in fitted
+    assert min(fitted) < NEVER
+
+
+@pytest.mark.parametrize("images", [52, 53, 202, 203, 2895, 2896])
+def test_the_most_exits_are_those_that_a_search_takes(images: int) -> None:
+    table, most = random_table(points=(0, 1, 2, 3, 4), images=images), most_exits(images)
+    ExitSearch(table, max_exits=most, max_thresholds=2).search("error")
+    with pytest.raises(InputError, match="`table` must hold at most"):
+        ExitSearch(table, max_exits=most + 1).search("error")
 
 
 def test_a_restricted_table_holds_each_exit_by_its_policy() -> None:
