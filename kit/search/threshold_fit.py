@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from kit.errors import InputError
+from kit.search.candidate import Candidate
 from kit.search.exit_policy import ExitPolicy
 from kit.search.exit_scan import most_exits
 from kit.search.exit_search import ExitSearch
@@ -15,6 +16,9 @@ from kit.search.exit_table import LEAST_TO_SPLIT, ExitTable
 from kit.search.stage_costs import StageCosts
 
 _ROUNDING = 1e-9
+
+ALWAYS = 0.0
+"""Of an exit beyond which no image goes."""
 
 NEVER = 1.0
 """Of an exit that is not worth leaving at: an image leaves only if every pixel is sure."""
@@ -32,7 +36,9 @@ def fit_thresholds(
 
     A few scenes that an exit happens to do well on would otherwise decide: thresholds that hold on
     one half alone mostly do not hold on images that come later. Fewer than 8 images are not split.
-    So many images bound how many exits are used together (`most_exits`): 3 for 53 to 202 images.
+    An exit that loses nothing to the final one, on any half, gets `ALWAYS`: going on would cost
+    more and gain nothing, whatever images come. The number of images bounds how many exits are used
+    together (`most_exits`): 3 for 53 to 202 images.
 
     Exits are the network's, not a configuration's: one that was not searched for them leaves at
     the same exits, by the same policies, but at thresholds of its own.
@@ -45,7 +51,7 @@ def fit_thresholds(
         cost: Name of the cost; `ExitTable.deadline_cost` by default.
 
     Returns:
-        One threshold an exit, 0 to 1; `NEVER` for one that is left out.
+        One threshold an exit, 0 to 1; `NEVER` for one that is left out, or lies behind `ALWAYS`.
 
     Raises:
         InputError: if the table has no such exit or policy.
@@ -58,13 +64,26 @@ def fit_thresholds(
         cost=cost or table.deadline_cost,
         settings=("final", "input-dependent"),
     ).front  # the cheapest first
-    halves = own.split() if own.num_images >= LEAST_TO_SPLIT else ()
+    parts = [own, *(own.split() if own.num_images >= LEAST_TO_SPLIT else ())]
+
+    def loses(candidate: Candidate, drop: float) -> bool:
+        most = max(search.score(candidate, part).drop for part in parts)
+        return most > drop + _ROUNDING
+
     thresholds: dict[int, float] = {}
     for candidate in front:
-        drops = [candidate.drop, *(search.score(candidate, half).drop for half in halves)]
-        if max(drops) <= max_drop + _ROUNDING:
+        if not loses(candidate, max_drop):
             thresholds = dict(zip(candidate.exits, candidate.image_thresholds, strict=True))
             break
+    for number in range(1, own.num_exits + 1):
+        if not loses(Candidate("budgeted", (number,)), 0.0):
+            before = {key: value for key, value in thresholds.items() if key < number}
+            ended = {**before, number: ALWAYS}
+            leaving = own.policies * len(ended)
+            choice = Candidate("input-dependent", tuple(ended), leaving, tuple(ended.values()))
+            if not loses(choice, max_drop):
+                thresholds = ended
+                break
     return tuple(thresholds.get(number, NEVER) for number in range(1, own.num_exits + 1))
 
 

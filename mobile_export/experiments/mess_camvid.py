@@ -305,6 +305,7 @@ def _search(table: ExitTable) -> dict[str, Any]:
         result = search.search(**question)  # type: ignore[arg-type]
         found[name] = {
             **result.to_dict(),
+            "front": [[item.mean["latency_ms"], item.miou] for item in result.front],
             "on_the_other_half": search.score(result.chosen, second).to_dict(),
         }
     found["heads"] = {
