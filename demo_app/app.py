@@ -171,11 +171,16 @@ def _exits_passed(segmenter: Segmenter, choice: Choice, result: Result) -> None:
         if place < len(result.steps):
             step = result.steps[place]
             told = f"sure of {percent(step.confidence)}, {step.latency_ms:.1f} ms"
-        needed = f" (leaves at {percent(threshold)})" if place + 1 < len(thresholds) else ""
+        needed = "" if place + 1 == len(thresholds) else f" ({_leaves(threshold)})"
         rows.append((exit_title(segmenter, tier) + needed, told))
     info = segmenter.info(result.tier)
     rows += [(title, percent(info.figure(name))) for name, title in QUALITIES.items()]
     st.markdown(facts(rows), unsafe_allow_html=True)
+
+
+def _leaves(threshold: float) -> str:
+    """At what confidence, 0-1, an image leaves."""
+    return f"leaves at {percent(threshold)}" if threshold else "always leaves"
 
 
 def _all_tiers(segmenter: Segmenter, current: str) -> None:

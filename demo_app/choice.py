@@ -68,7 +68,8 @@ def choose(segmenter: Segmenter, key: str) -> Choice:
         tier = _control("Tier", segmenter.tiers, segmenter.default_tier, f"tier of {key}")
         return Choice(segmenter.info(tier).configuration, tier)
     default = segmenter.info(segmenter.default_tier).configuration
-    left, right = st.columns(2)
+    exits = segmenter.exits(segmenter.configurations[0])
+    left, right = st.columns([2 + len(segmenter.configurations), 3 + len(exits)])
     with left:
         configuration = _control(
             "Configuration", segmenter.configurations, default, f"configuration of {key}"
