@@ -53,7 +53,7 @@ SCALES = {
     "full": Scale(
         {},
         {**_HEADS, "epochs": 4, "crop_size": (128, 160), "augmentation": {"scale": [1.4, 4.0]}},
-        seeds=3,
+        seeds=2,
     ),
 }
 

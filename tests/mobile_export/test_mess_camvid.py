@@ -90,5 +90,6 @@ def test_what_was_searched_is_told(found: Results, tmp_path: Path) -> None:
     search = found.details["DeepLabV3"]["search"]
     assert {"deployed", "error, latency <= 1x", "latency, drop <= 1"} <= set(search)
     assert len(search["heads"]) == 4
-    assert search["deployed"]["count"] > 4
+    assert set(search["deployed"]) <= set(search["heads"])
+    assert search["latency, drop <= 1"]["count"] > 4
     assert {path.suffix for path in found.save(tmp_path)} == {".json", ".md", ".png"}
