@@ -18,6 +18,7 @@ from kit.training.checkpoint import replacing
 
 _ARRAYS = ("counts", "confidence")
 LEAST_TO_SPLIT = 8
+"""Images of a table from which it can be split."""
 
 
 @dataclass(frozen=True, eq=False)
