@@ -13,6 +13,8 @@ from kit.errors import InputError
 from kit.layers.path_batch_normalization import PathBatchNormalization
 from kit.networks.exit import Exit
 from kit.networks.part_graphs import PartGraphs
+from kit.quantization.policies import make_arithmetic
+from kit.quantization.scope import arithmetic_scope
 from kit.tiers import Tier
 from kit.training.single_tier import SingleTier
 
@@ -167,10 +169,7 @@ class AdaptiveNetwork(PartGraphs):
             "image_thresholds": dict(image_thresholds or {}),
         }
         network = self.from_config(config)
-        own = {layer.name: layer for layer in self._weighted_layers()}
-        for layer in network._weighted_layers():
-            if layer.name in own:
-                layer.set_weights(own[layer.name].get_weights())
+        network._take_weights(self)
         return network
 
     def _weighted_layers(self) -> list[keras.layers.Layer]:
@@ -214,7 +213,29 @@ class AdaptiveNetwork(PartGraphs):
     def _parse_vector(self, vector: str | Sequence[str]) -> str:
         """Check a vector and return it as letters."""
 
+    # === Arithmetic ===
+
+    def in_arithmetic(self, policy: str | Mapping[str, Any]) -> Self:
+        """The same weights in another arithmetic; see `kit.quantize`."""
+        network = self.from_config({**self.get_config(), "arithmetic": policy})
+        network._take_weights(self)
+        return network
+
+    def _take_weights(self, other: AdaptiveNetwork) -> None:
+        """Those of the layers that another network has by the same name."""
+        theirs = {layer.name: layer for layer in other._weighted_layers()}
+        for layer in self._weighted_layers():
+            if layer.name in theirs:
+                layer.set_weights(theirs[layer.name].get_weights())
+
     # === Config ===
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """A network of the configuration that `get_config` gave."""
+        config = dict(config)
+        with arithmetic_scope(make_arithmetic(config.pop("arithmetic", "float32"))):
+            return cls(**config)
 
     def resized(self, image_size: tuple[int, int]) -> Self:
         """The same weights at another input size."""
@@ -235,4 +256,5 @@ class AdaptiveNetwork(PartGraphs):
             "image_thresholds": self.image_thresholds,
             "training_record": self.training_record,
             "name": self.name,
+            **({"arithmetic": policy} if (policy := self.arithmetic.to_policy()) else {}),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -30,8 +30,9 @@ class PartGraphs(TierGraphs):
             Model from images to the features behind them, `(batch, height / stride,
             width / stride, channels)`.
         """
-        name = self.resolve(configuration).configuration
+        return self._trunk(self.resolve(configuration).configuration, blocks, self._model)
 
+    def _trunk(self, name: str, blocks: int, model: Callable[..., keras.Model]) -> keras.Model:
         def make() -> tuple[Any, Any]:
             image = self._image()
             vector = self.configurations[name]
@@ -40,7 +41,7 @@ class PartGraphs(TierGraphs):
                 state = self._block(index, state, vector)
             return image, state["x"]
 
-        return self._model(f"{name}_trunk_{blocks}", make)
+        return model(f"{name}_trunk_{blocks}", make)
 
     def features_model(self, tiers: Sequence[Tier]) -> keras.Model:
         """The functional model of what early exits take in.
@@ -53,8 +54,9 @@ class PartGraphs(TierGraphs):
             early exit its features `(batch, height / stride, width / stride, channels)`, for a
             final one its logits at the images' size.
         """
-        tiers = tuple(tiers)
+        return self._features(tuple(tiers), self._model)
 
+    def _features(self, tiers: tuple[Tier, ...], model: Callable[..., keras.Model]) -> keras.Model:
         def make() -> tuple[Any, Any]:
             image = self._image()
             state, depth = self._begin(image, self.configurations[tiers[0].configuration]), 0
@@ -67,7 +69,7 @@ class PartGraphs(TierGraphs):
                     outputs[tier] = state["x"]
             return image, [outputs[tier] for tier in tiers]
 
-        return self._model("features_" + "_".join(map(str, tiers)), make)
+        return model("features_" + "_".join(map(str, tiers)), make)
 
     def exit_model(self, tier: Tier) -> keras.Model:
         """The functional model of an early exit's head.
@@ -81,8 +83,8 @@ class PartGraphs(TierGraphs):
         """
 
         def make() -> tuple[Any, Any]:
-            (features,) = self.features_model((tier,)).outputs
-            x = keras.Input(features.shape[1:], dtype=features.dtype, name="features")
+            (features,) = self._features((tier,), self._plain).outputs
+            x = self._handed_in("features", features)
             return x, self._full_size(self._logits(tier, {"x": x}))
 
         return self._model(f"head_{tier}", make)
@@ -152,8 +154,8 @@ class PartGraphs(TierGraphs):
         policy = policy or self.policy(tier)
 
         def make() -> tuple[Any, Any]:
-            features = self.trunk_model(tier, self._depth(tier)).outputs[0]
-            x = keras.Input(features.shape[1:], dtype=features.dtype, name="state_x")
+            trunk = self._trunk(tier.configuration, self._depth(tier), self._plain)
+            x = self._handed_in("state_x", trunk.outputs[0])
             return {"state_x": x}, self._decide(self._logits(tier, {"x": x}), policy)
 
         return self._model(f"{tier}_head_{policy}", make)

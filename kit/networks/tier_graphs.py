@@ -16,6 +16,7 @@ from kit.layers.confidence import Confidence
 from kit.layers.exit_head import ExitHead
 from kit.networks.exit import Exit
 from kit.networks.tier_training import TierTraining
+from kit.quantization.scope import current_arithmetic
 from kit.search.exit_policy import ExitPolicy
 from kit.search.profiling import Profile, profile
 from kit.tiers import Tier
@@ -44,8 +45,9 @@ class TierGraphs(TierTraining):
         self.num_classes = num_classes
         self.image_size = (image_size[0], image_size[1])
         self.exit_heads: list[ExitHead] = []
+        self.arithmetic = current_arithmetic()
         # In a namespace, which Keras does not track: these share their layers with the network.
-        self._made = SimpleNamespace(models={}, interpolations={})
+        self._made = SimpleNamespace(plain={}, models={}, interpolations={})
 
     @property
     @abstractmethod
@@ -104,7 +106,7 @@ class TierGraphs(TierTraining):
     def logits_model(self, name: str | Tier) -> keras.Model:
         """As `tier`, with `{"logits": …}` at the resolution at which the tier computes them."""
         tier = self.resolve(name)
-        return self._one_shot(f"{tier}_logits", tier, lambda logits: {"logits": logits})
+        return self._model(f"{tier}_logits", self._one_shot(tier, _as_logits))
 
     def predictor(self, name: str | Tier, policy: ExitPolicy | None = None) -> keras.Model:
         """What a device runs for one tier: exactly this is exported.
@@ -122,9 +124,8 @@ class TierGraphs(TierTraining):
         """
         tier = self.resolve(name)
         policy = policy or self.policy(tier)
-        return self._one_shot(
-            f"{tier}_predictor_{policy}", tier, lambda logits: self._decide(logits, policy)
-        )
+        make = self._one_shot(tier, lambda logits: self._decide(logits, policy))
+        return self._model(f"{tier}_predictor_{policy}", make)
 
     def stage(self, configuration: str | Tier, stage: int) -> keras.Model:
         """One of the chained stages of a configuration.
@@ -175,18 +176,28 @@ class TierGraphs(TierTraining):
 
     def profile(self, name: str | Tier) -> Profile:
         """Exact parameters and multiply-adds of a tier."""
-        return profile(self.logits_model(name))
+        tier = self.resolve(name)
+        return profile(self._plain(f"{tier}_logits", self._one_shot(tier, _as_logits)))
 
-    def _one_shot(self, key: str, tier: Tier, head: Callable[[Any], Any]) -> keras.Model:
+    def _one_shot(
+        self, tier: Tier, head: Callable[[Any], Any]
+    ) -> Callable[[], tuple[Any, Any]]:
         def make() -> tuple[Any, Any]:
             image = self._image()
             state = self._begin(image, self.configurations[tier.configuration])
             return image, head(self._logits(tier, self._run(tier, state, 0)))
 
-        return self._model(key, make)
+        return make
 
     def _model(self, key: str, make: Callable[[], tuple[Any, Any]]) -> keras.Model:
         models = self._made.models
+        if key not in models:
+            models[key] = self.arithmetic.applied(self._plain(key, make))
+        return models[key]
+
+    def _plain(self, key: str, make: Callable[[], tuple[Any, Any]]) -> keras.Model:
+        """A functional model in float32, as the blocks wire it."""
+        models = self._made.plain
         if key not in models:
             name = re.sub(r"\W+", "_", f"{self.name}_{key}")
             models[key] = keras.Model(*make(), name=name[:200])
@@ -206,11 +217,14 @@ class TierGraphs(TierTraining):
             return image, state
         for index in range(depth):
             state = self._block(index, state, vector)
-        state = {
-            key: keras.Input(value.shape[1:], dtype=value.dtype, name=f"state_{key}")
-            for key, value in state.items()
-        }
+        state = {key: self._handed_in(f"state_{key}", value) for key, value in state.items()}
         return {f"state_{key}": value for key, value in state.items()}, state
+
+    def _handed_in(self, name: str, source: keras.KerasTensor) -> keras.KerasTensor:
+        """An input in place of a tensor of another model in float32."""
+        entry = keras.Input(source.shape[1:], dtype=source.dtype, name=name)
+        self.arithmetic.follow(entry, source)
+        return entry
 
     def _depth(self, tier: Tier) -> int:
         """Number of blocks that run before a tier's head."""
@@ -293,3 +307,7 @@ class TierGraphs(TierTraining):
     @abstractmethod
     def _classify(self, state: State, vector: str) -> keras.KerasTensor:
         """Wire the final exit: float32 logits at the stride at which it computes them."""
+
+
+def _as_logits(logits: keras.KerasTensor) -> dict[str, keras.KerasTensor]:
+    return {"logits": logits}

@@ -1,0 +1,86 @@
+"""A convolution whose kernel is rounded to int8 in training as it will be in the file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+BITS = 8
+
+_LEAST = 1e-8  # of a channel's range: one of all zeros would divide by zero
+
+
+class FakeQuantConv(keras.layers.Layer):
+    """Runs a convolution with the kernel that its int8 form stands for.
+
+    One symmetric range an output channel, the largest magnitude of the kernel as it is ("last
+    value"), integers from -127 to 127. There is no state to go stale: the range is a function of
+    the kernel.
+
+    A batch normalisation behind it needs no folding in training. Folding multiplies each output
+    channel by a number, and with it the channel's range: what rounding a kernel per channel gives,
+    times the gain, is what rounding the folded kernel gives. So the file's int8 kernel does not
+    depend on the statistics, and tiers that differ in those share it.
+
+    Args:
+        conv: `Conv2D` or `DepthwiseConv2D`; its variables stay its own.
+        name: Of the layer.
+
+    Input and output: as of `conv`.
+    """
+
+    def __init__(
+        self, conv: keras.layers.Conv2D | keras.layers.DepthwiseConv2D, *, name: str
+    ) -> None:
+        super().__init__(name=name, dtype=conv.dtype_policy)
+        self.conv = conv
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        if not self.conv.built:
+            self.conv.build(input_shape)
+
+    def kernel(self) -> Any:
+        """The kernel that the int8 one stands for, in the shape of the convolution's."""
+        kernel = ops.convert_to_tensor(self.conv.kernel)
+        shape = kernel.shape
+        if isinstance(self.conv, keras.layers.DepthwiseConv2D):
+            kernel = ops.reshape(kernel, (*shape[:2], 1, shape[2] * shape[3]))
+        return ops.reshape(fake_quant_per_channel(kernel, BITS), shape)
+
+    def call(self, x: Any) -> Any:
+        """Return the convolution's output, its bias and activation included."""
+        conv, kernel = self.conv, self.kernel()
+        if isinstance(conv, keras.layers.DepthwiseConv2D):
+            x = ops.depthwise_conv(
+                x,
+                kernel,
+                strides=conv.strides,
+                padding=conv.padding,
+                dilation_rate=conv.dilation_rate,
+                data_format=conv.data_format,
+            )
+        else:
+            x = conv.convolution_op(x, kernel)
+        if conv.use_bias:
+            x = x + ops.convert_to_tensor(conv.bias)
+        return x if conv.activation is None else conv.activation(x)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """That of the convolution."""
+        return self.conv.compute_output_shape(input_shape)
+
+
+def fake_quant_per_channel(kernel: Any, bits: int) -> Any:
+    """Round a kernel to symmetric integers of one range for each index of the last axis.
+
+    Args:
+        kernel: Tensor, float32, of two axes or more.
+        bits: Of the integers, 2–8; the most negative one is left out.
+    """
+    axes = tuple(range(len(kernel.shape) - 1))
+    most = ops.maximum(ops.stop_gradient(ops.max(ops.abs(kernel), axis=axes)), _LEAST)
+    return keras.quantizers.fake_quant_with_min_max_vars(
+        kernel, -most, most, num_bits=bits, narrow_range=True, axis=-1
+    )

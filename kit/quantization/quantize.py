@@ -1,0 +1,74 @@
+"""The same network in another arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from keras import ops
+
+from kit.errors import InputError
+from kit.quantization.fake_quant import FakeQuant
+
+if TYPE_CHECKING:
+    from kit.networks.adaptive_network import AdaptiveNetwork
+
+
+def quantize(
+    network: AdaptiveNetwork,
+    policy: str | Mapping[str, Any],
+    calibration: Iterable[Any] | None = None,
+) -> AdaptiveNetwork:
+    """The same network, tiers, exits and weights, in another arithmetic.
+
+    Args:
+        network: A network of the kit; it stays as it is.
+        policy: `"float32"`, `"qat"` (quantization-aware training), or a mapping with one of these
+            as `policy` beside its options.
+        calibration: Batches of images `(batch, height, width, 3)`, 0–255, or tuples that begin with
+            them, read once for each configuration: what the ranges of the activations start from.
+            Without them each range starts from the first batch that its tier is trained on.
+
+    Returns:
+        A new network.
+
+    Raises:
+        InputError: naming the policy, or a layer that has no integer form; or if `calibration` can
+            be read once only and there are several configurations.
+
+    Reference:
+        Jacob et al., Quantization and Training of Neural Networks for Efficient
+        Integer-Arithmetic-Only Inference, arXiv 1712.05877.
+
+    Example:
+        >>> network = kit.quantize(network, "qat", calibration=batches)
+        >>> network.compile("adamw", loss=loss, schedule=kit.training.PTASampling(seed=0))
+    """
+    quantized = network.in_arithmetic(policy)
+    if calibration is not None:
+        calibrate(quantized, calibration)
+    return quantized
+
+
+def calibrate(network: AdaptiveNetwork, batches: Iterable[Any]) -> None:
+    """Widen the ranges of a network's activations to what they hold on some images.
+
+    Args:
+        network: With ranges; one without stays as it is.
+        batches: As `calibration` of `quantize`.
+    """
+    arithmetic = network.arithmetic
+    if not isinstance(arithmetic, FakeQuant):
+        return
+    finals = network.final_tiers
+    if len(finals) > 1 and iter(batches) is batches:
+        raise InputError(
+            "`calibration` must be readable once for each configuration, as a list is; "
+            f"received: {type(batches).__name__}"
+        )
+    with arithmetic.ranges("observe"):
+        for final in finals:
+            model = network.joint_model(network.exits_of(final))
+            for batch in batches:
+                images = batch[0] if isinstance(batch, tuple) else batch
+                model(ops.convert_to_tensor(images, "float32"), training=False)
