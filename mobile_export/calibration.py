@@ -98,6 +98,7 @@ def record(
         for place, digest in known.items()
         if digest in found and place in watched
     }
+    ranges |= _rounded_already(content)
     of_inputs = {place: means[digest] for place, digest in known.items() if digest in means}
     return Statistics(ranges | rescaled, of_inputs, frozenset(rescaled))
 
@@ -252,6 +253,21 @@ def _rescaled_image(content: Any) -> Ranges:
         for tensor, ends in known.items():
             if tensor in watched:
                 ranges[index, tensor] = (float(ends.min()), float(ends.max()))
+    return ranges
+
+
+def _rounded_already(content: Any) -> Ranges:
+    """Ranges of the float tensors that the model itself rounds to 8 bits, as training chose."""
+    ranges: Ranges = {}
+    for number, graph in enumerate(content.subgraphs):
+        for operator in graph.operators:
+            if content.operatorCodes[operator.opcodeIndex].builtinCode != _OPERATORS.QUANTIZE:
+                continue
+            taken, given = int(operator.inputs[0]), graph.tensors[operator.outputs[0]]
+            if graph.tensors[taken].type == given.type or given.type != schema.TensorType.INT8:
+                continue
+            scale, zero = float(given.quantization.scale[0]), int(given.quantization.zeroPoint[0])
+            ranges[number, taken] = (scale * (-128 - zero), scale * (127 - zero))
     return ranges
 
 

@@ -13,7 +13,7 @@ from kit.quantization.arithmetic import Arithmetic
 from kit.quantization.fake_quant_activation import FakeQuantActivation, Mode
 from kit.quantization.fake_quant_again import FakeQuantAgain
 from kit.quantization.fake_quant_conv import FakeQuantConv
-from kit.quantization.groups import Call, grouped, walk
+from kit.quantization.groups import DECISIONS, Call, grouped, walk
 
 _IMAGE = (0.0, 255.0)
 
@@ -38,20 +38,38 @@ class FakeQuant(Arithmetic):
 
     def applied(self, model: keras.Model) -> keras.Model:
         """The functional model with fake quantization in it; its other layers are the same."""
-        calls = iter(grouped(model, known := self._known(model)))
+        known = self._known(model)
+        calls = iter(grouped(model, known))
         owners: dict[str, FakeQuantActivation] = {
             identity: self._activation_of(identity) for identity in known.values()
         }
+        # An int8 tensor is handed in where another model's output is.
+        entries = {
+            id(tensor): FakeQuantAgain(owners[known[id(tensor)]], name=f"{tensor.name}_again")(
+                tensor
+            )
+            for tensor in model.inputs
+            if id(tensor) in known
+        }
+
+        def rounded(value: Any) -> Any:
+            return entries.get(id(value), value)
 
         def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+            args, kwargs = keras.tree.map_structure(rounded, (args, kwargs))
             step = next(calls)
             if step.kind == "convolution":
                 layer = self._convolution(layer)
+            elif step.kind == "rescale":
+                layer = _on_the_grid(layer)
+            elif isinstance(layer, DECISIONS):
+                # One of its own: whoever asks it for its input wants that of this model.
+                layer = type(layer).from_config(layer.get_config())
             output = layer(*args, **kwargs)
             if step.kind in ("same", "pass") and step.inputs[0] in owners:
                 owners[step.identity] = owner = owners[step.inputs[0]]
                 if step.kind == "same":
-                    output = FakeQuantAgain(owner, name=f"{step.layer.name}_again")(output)
+                    output = FakeQuantAgain(owner, name=f"{step.layer.name}_again_{step.identity[:12]}")(output)
             elif step.kind == "rescale":
                 owners[step.identity] = owner = self._activation(step, limits=_rescaled(layer))
                 output = owner(output)
@@ -119,6 +137,18 @@ def _range_name(layer: str, identity: str) -> str:
 
 def _suffix(identity: str) -> str:
     return f"_range_{identity[:12]}"
+
+
+def _on_the_grid(layer: keras.layers.Rescaling) -> keras.layers.Rescaling:
+    """The rescaling, its offset a whole number of its own steps.
+
+    Zero has to be one of an int8 tensor's values. `x / 127.5 - 1` of whole numbers lies half-way
+    between these, all of it: a tie that each runtime breaks in its own way.
+    """
+    scale, offset = np.asarray(layer.scale, float), np.asarray(layer.offset, float)
+    return keras.layers.Rescaling(
+        layer.scale, offset=(np.round(offset / scale) * scale).tolist(), name=f"{layer.name}_int8"
+    )
 
 
 def _rescaled(layer: keras.layers.Rescaling) -> tuple[float, float]:

@@ -24,7 +24,8 @@ _OWN_SCALE = (
 )
 _INTERPOLATIONS = (keras.layers.UpSampling2D,)
 _CHOOSING = (keras.layers.MaxPooling2D, keras.layers.ZeroPadding2D, keras.layers.Dropout)
-_DECISIONS = (ClassMask, Confidence)
+DECISIONS = (ClassMask, Confidence)
+"""Layers behind the logits, which stay as they are."""
 
 Kind = Literal["convolution", "norm", "activation", "rescale", "own", "same", "pass", "decision"]
 
@@ -124,7 +125,7 @@ def tensors_of(values: Any) -> list[keras.KerasTensor]:
 
 
 def _kind(layer: Any) -> Kind:
-    if isinstance(layer, _DECISIONS):
+    if isinstance(layer, DECISIONS):
         return "decision"
     if isinstance(layer, keras.layers.Conv2DTranspose):
         raise _unknown(layer)
