@@ -1,6 +1,6 @@
 """Train one segmentation network, ship every device tier of it."""
 
-from kit import data, losses, metrics, networks, search, tiers, training
+from kit import data, losses, metrics, networks, quantization, search, tiers, training
 from kit.errors import InputError
 from kit.networks import (
     FCN,
@@ -10,6 +10,7 @@ from kit.networks import (
     Exit,
     overprovision,
 )
+from kit.quantization import quantize
 from kit.tiers import Tier
 
 __all__ = [
@@ -25,6 +26,8 @@ __all__ = [
     "metrics",
     "networks",
     "overprovision",
+    "quantization",
+    "quantize",
     "search",
     "tiers",
     "training",

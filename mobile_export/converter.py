@@ -25,7 +25,11 @@ class ConversionError(RuntimeError):
 
 
 def convert_int8(
-    tiers: Sequence[FrozenTier], images: Sequence[np.ndarray], *, threads: int | None = None
+    tiers: Sequence[FrozenTier],
+    images: Sequence[np.ndarray],
+    *,
+    trained: bool = False,
+    threads: int | None = None,
 ) -> bytes:
     """Converts tiers to one model in 8-bit integers.
 
@@ -37,6 +41,8 @@ def convert_int8(
         tiers: tiers and stages that were frozen for integers; the file lists their signatures in
             this order. A stage stands behind the one before it.
         images: uint8 arrays `(height, width, 3)`, RGB, of any size: what the device will see.
+        trained: whether the network was trained in this arithmetic: its ranges are taken as it
+            holds them, and its biases as they are, for they have made up for rounding already.
         threads: CPU threads of the calibration. Defaults to the cores.
 
     Returns:
@@ -75,7 +81,9 @@ def convert_int8(
             input_data_type=tf.uint8,
             output_data_type=tf.uint8,
         )
-    model = joined(corrected(model, prepared, statistics), after)
+    if not trained:
+        model = corrected(model, prepared, statistics)
+    model = joined(model, after)
     return pack(model, [tier.name for tier in tiers])
 
 

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from kit import AdaptiveNetwork, Tier
 from kit.data import Dataset, LabelClass
+from kit.quantization import FakeQuant
 from mobile_export.converter import convert_int8
 from mobile_export.evaluation import evaluate_bundle
 from mobile_export.metadata import add_figures, append, describe
@@ -125,7 +126,7 @@ def export(
         freeze(network, tier, stage=stage, outputs=outputs, pixel_threshold=pixel_threshold)
         for tier, stage in tqdm(work, desc="freeze", unit="signature", delay=2, disable=None)
     ]
-    model = convert_int8(frozen, images, threads=threads)
+    model = convert_int8(frozen, images, trained=_is_trained(network, chosen), threads=threads)
     with replacing(target) as partial:
         partial.write_bytes(append(model, metadata))
         compared = images[:: max(1, len(images) // _COMPARED)][:_COMPARED]
@@ -138,6 +139,19 @@ def export(
             metadata = add_figures(partial, evaluate_bundle(partial, evaluation).figures())
         size = partial.stat().st_size
     return ExportResult(target, size, metadata, report)
+
+
+def _is_trained(network: AdaptiveNetwork, tiers: Sequence[Tier]) -> bool:
+    """Whether a network brings the ranges of its tiers with it."""
+    if not isinstance(network.arithmetic, FakeQuant):
+        return False
+    for tier in tiers:
+        if unseen := network.arithmetic.uncalibrated(network.tier(tier)):
+            raise TiersegError(
+                f"`network` must have seen images in tier {tier} (training, or `calibration` of "
+                f"kit.quantize); got no range for {', '.join(unseen[:3])}"
+            )
+    return True
 
 
 def _checked(image: Any, index: int) -> np.ndarray:

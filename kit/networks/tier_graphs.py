@@ -179,9 +179,7 @@ class TierGraphs(TierTraining):
         tier = self.resolve(name)
         return profile(self._plain(f"{tier}_logits", self._one_shot(tier, _as_logits)))
 
-    def _one_shot(
-        self, tier: Tier, head: Callable[[Any], Any]
-    ) -> Callable[[], tuple[Any, Any]]:
+    def _one_shot(self, tier: Tier, head: Callable[[Any], Any]) -> Callable[[], tuple[Any, Any]]:
         def make() -> tuple[Any, Any]:
             image = self._image()
             state = self._begin(image, self.configurations[tier.configuration])

@@ -14,6 +14,7 @@ from keras import ops
 
 from kit.errors import InputError
 from kit.layers.path_batch_normalization import PathBatchNormalization
+from kit.quantization.arithmetic import Arithmetic
 from kit.tiers import Tier
 from kit.training.active_variables import updating_only
 from kit.training.schedule import Schedule
@@ -31,6 +32,7 @@ class TierTraining(keras.Model):
     """
 
     schedule: Schedule
+    arithmetic: Arithmetic
     train_function: Any  # Set by Keras.
 
     def __init__(self, name: str | None = None) -> None:
@@ -198,7 +200,7 @@ class TierTraining(keras.Model):
         if self.schedule.distillation and teacher is not None and teacher not in active:
             # By the batch's own statistics: the averages of a tier that is drawn in one step of
             # six trail behind weights that move in all of them. The averages stay as they are.
-            with _momentum(self.joint_model((teacher,)), 1.0) as model:
+            with _momentum(self.joint_model((teacher,)), 1.0) as model, self.arithmetic.held():
                 target = ops.stop_gradient(ops.log_softmax(model(x, training=True)))
             for prediction in predictions:
                 loss += self.schedule.distillation * _divergence(target, prediction)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -55,6 +56,10 @@ class Arithmetic(keras.layers.Layer):
             for tensor in model.inputs
             if id(tensor) in sources
         }
+
+    def held(self) -> AbstractContextManager[None]:
+        """A context within which training moves none of its state."""
+        return nullcontext()
 
     def to_policy(self) -> dict[str, Any]:
         """What `make_arithmetic` makes another one of; empty for float32."""

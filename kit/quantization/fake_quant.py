@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 
 import keras
@@ -16,6 +16,7 @@ from kit.quantization.fake_quant_conv import FakeQuantConv
 from kit.quantization.groups import DECISIONS, Call, grouped, walk
 
 _IMAGE = (0.0, 255.0)
+_SHORT = 12  # letters of an identity that tell it from every other of a network
 
 
 class FakeQuant(Arithmetic):
@@ -69,7 +70,9 @@ class FakeQuant(Arithmetic):
             if step.kind in ("same", "pass") and step.inputs[0] in owners:
                 owners[step.identity] = owner = owners[step.inputs[0]]
                 if step.kind == "same":
-                    output = FakeQuantAgain(owner, name=f"{step.layer.name}_again_{step.identity[:12]}")(output)
+                    output = FakeQuantAgain(
+                        owner, name=f"{step.layer.name}_again_{step.identity[:12]}"
+                    )(output)
             elif step.kind == "rescale":
                 owners[step.identity] = owner = self._activation(step, limits=_rescaled(layer))
                 output = owner(output)
@@ -122,6 +125,10 @@ class FakeQuant(Arithmetic):
             for layer, original in zip(self.activations, before, strict=True):
                 layer.mode = original
 
+    def held(self) -> AbstractContextManager[None]:
+        """A context within which training moves no range."""
+        return self.ranges("hold")
+
     def uncalibrated(self, model: keras.Model) -> list[str]:
         """Names of the layers of a model whose range has seen nothing."""
         return [
@@ -136,7 +143,7 @@ def _range_name(layer: str, identity: str) -> str:
 
 
 def _suffix(identity: str) -> str:
-    return f"_range_{identity[:12]}"
+    return f"_range_{identity[:_SHORT]}"
 
 
 def _on_the_grid(layer: keras.layers.Rescaling) -> keras.layers.Rescaling:

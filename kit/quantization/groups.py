@@ -168,9 +168,7 @@ def _ends_group(kind: Kind, follower: Any) -> bool:
         return False
     if isinstance(follower, keras.layers.ReLU) or _activation_of(follower) in _ACTIVATIONS:
         return kind == "activation"
-    return not (
-        kind == "convolution" and isinstance(follower, keras.layers.BatchNormalization)
-    )
+    return not (kind == "convolution" and isinstance(follower, keras.layers.BatchNormalization))
 
 
 def _digest(names: Sequence[str]) -> str:

@@ -10,9 +10,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from kit.errors import InputError
+from kit.quantization.policies import POLICIES
 
 _FOLDER = resources.files("kit") / "recipes"
-_CHOICES = {"family": ("adaptive_unet", "deeplab_v3", "fcn"), "phase": ("network", "heads")}
+_CHOICES = {
+    "family": ("adaptive_unet", "deeplab_v3", "fcn"),
+    "phase": ("network", "heads"),
+    "precision": POLICIES,
+}
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class Recipe:
         phase: `"network"` trains everything, early exits in turn if there are some; `"heads"`
             trains the heads of the early exits alone, taught by the final exit.
         head_loss: Arguments of `FilteredDistillation` in the phase of the heads.
+        precision: `"float32"`, or `"qat"` for quantization-aware training; see `kit.quantize`.
         configurations: Name to vector, lightest first; the six presets if empty.
         augmentation: Arguments of `kit.data.Augmentation`.
         warm_up: Share of the steps that trains the heaviest tier alone.
@@ -82,6 +88,7 @@ class Recipe:
     heads: tuple[str, ...] = ()
     phase: str = "network"
     head_loss: dict[str, Any] = field(default_factory=dict)
+    precision: str = "float32"
     configurations: dict[str, str] = field(default_factory=dict)
     augmentation: dict[str, Any] = field(default_factory=dict)
     warm_up: float = 0.3

@@ -25,6 +25,7 @@ from kit.networks.adaptive_unet import AdaptiveUNet
 from kit.networks.deeplab_v3 import DeepLabV3
 from kit.networks.fcn import FCN
 from kit.networks.overprovision import overprovision
+from kit.quantization import quantize
 from kit.training.checkpoint import Checkpoint, replacing, write_text
 from kit.training.exit_heads import ExitHeads
 from kit.training.filtered_distillation import FilteredDistillation
@@ -37,6 +38,8 @@ from kit.training.warm_up_cosine import WarmUpCosine
 
 NETWORK = "network.keras"
 HISTORY = "history.json"
+
+_CALIBRATION_BATCHES = 8
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,9 @@ def train(
         mixed_precision = not keras.distribution.list_devices()[0].startswith("cpu")
     with _layers_in("mixed_bfloat16" if mixed_precision else "float32"):
         network = _network(recipe, dataset, seed)
+        if recipe.precision != network.arithmetic.policy:
+            first = [batches[index] for index in range(min(_CALIBRATION_BATCHES, len(batches)))]
+            network = quantize(network, recipe.precision, calibration=first)
     _compile(network, recipe, dataset, len(batches) * recipe.epochs, seed)
     if resume and checkpoint.exists():
         checkpoint.restore(network)
