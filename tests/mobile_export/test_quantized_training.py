@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 import kit
 from kit.quantization import FakeQuant, quantize
@@ -64,7 +65,7 @@ def test_the_file_holds_the_scales_that_training_chose(
 ) -> None:
     arithmetic = network.arithmetic
     assert isinstance(arithmetic, FakeQuant)
-    content = Inspection(Bundle.open(exported.path).model_bytes).content
+    content = schema.ModelT.InitFromPackedBuf(Bundle.open(exported.path).model_bytes, 0)
     scales = {
         float(tensor.quantization.scale[0])
         for graph in content.subgraphs
