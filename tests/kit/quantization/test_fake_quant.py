@@ -1,7 +1,5 @@
 """Networks in fake quantization: what is rounded where, what tiers share, what training moves."""
 
-from collections.abc import Iterator
-
 import keras
 import numpy as np
 import pytest
@@ -177,14 +175,14 @@ def test_other_exits_keep_the_ranges_of_the_trunk(
 
 
 @pytest.fixture
-def trained(images: np.ndarray, labels: np.ndarray) -> Iterator[kit.AdaptiveNetwork]:
+def trained(images: np.ndarray, labels: np.ndarray) -> kit.AdaptiveNetwork:
     """A network ready for a step of its light tier alone."""
     keras.utils.set_random_seed(2)
     network = small_unet(configurations={"light": "light", "heavy": "heavy"})
     network = quantize(network, "qat", [images])
     schedule = kit.training.SingleTier(network.resolve("light"))
     network.compile("adamw", loss=kit.losses.SegmentationCrossEntropy(), schedule=schedule)
-    yield network
+    return network
 
 
 def test_a_step_moves_the_weights_and_ranges_of_its_tier_alone(
@@ -230,7 +228,7 @@ def test_a_layer_without_an_integer_form_is_named() -> None:
 def test_a_norm_that_no_convolution_stands_in_front_of_is_named() -> None:
     image = keras.Input((8, 8, 3), name="image")
     model = keras.Model(image, keras.layers.BatchNormalization(name="first")(image))
-    with pytest.raises(InputError, match="layer 'first' must be .* received: BatchNormalization"):
+    with pytest.raises(InputError, match=r"layer 'first' must be .* received: BatchNormalization"):
         FakeQuant().applied(model)
 
 

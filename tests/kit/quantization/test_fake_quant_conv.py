@@ -55,7 +55,9 @@ def test_a_channel_of_zeros_stays_one() -> None:
 
 @pytest.mark.parametrize("bits", [2, 4, 8])
 def test_no_more_values_than_a_channel_can_hold(bits: int) -> None:
-    found = ops.convert_to_numpy(fake_quant_per_channel(ops.convert_to_tensor(a_kernel(9, 50)), bits))
+    found = ops.convert_to_numpy(
+        fake_quant_per_channel(ops.convert_to_tensor(a_kernel(9, 50)), bits)
+    )
     assert max(len(np.unique(channel)) for channel in found.T) <= 2**bits - 1
 
 
