@@ -61,16 +61,18 @@ class FakeQuantActivation(keras.layers.Layer):
         """Return the values that an int8 tensor would hold."""
         if self.limits is not None:
             return self.again(x)
+        low, high = ops.convert_to_tensor(self.low), ops.convert_to_tensor(self.high)
         if self.mode == "observe":
-            self._set(ops.minimum(self.low, ops.min(x)), ops.maximum(self.high, ops.max(x)))
+            self._set(ops.minimum(low, ops.min(x)), ops.maximum(high, ops.max(x)))
             return x
         if not training or self.mode == "hold":
             return self.again(x)
         # The first batch is the average of all so far.
-        is_first = self.updates == 0
-        self.low.assign(ops.where(is_first, ops.minimum(ops.min(x), 0.0), self.low))
-        self.high.assign(ops.where(is_first, ops.maximum(ops.max(x), 0.0), self.high))
-        self.updates.assign_add(1.0)
+        is_first = ops.convert_to_tensor(self.updates) == 0
+        self._set(
+            ops.where(is_first, ops.minimum(ops.min(x), 0.0), low),
+            ops.where(is_first, ops.maximum(ops.max(x), 0.0), high),
+        )
         return moving_average_fake_quant(x, self.low, self.high, BITS)
 
     def again(self, x: Any) -> Any:

@@ -34,7 +34,8 @@ def moving_average_fake_quant(x: Any, low: Any, high: Any, bits: int) -> Any:
         (low, ops.minimum(ops.min(x), 0.0)),
         (high, ops.maximum(ops.max(x), 0.0)),
     ):
-        variable.assign(variable - (variable - ops.stop_gradient(value)) * (1 - DECAY))
+        before = ops.convert_to_tensor(variable)
+        variable.assign(before - (before - ops.stop_gradient(value)) * (1 - DECAY))
     return keras.quantizers.fake_quant_with_min_max_vars(x, low, high, num_bits=bits)
 
 

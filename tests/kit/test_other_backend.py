@@ -16,6 +16,9 @@ FILES = (
     "test_metrics.py",
     "data/test_batches.py",
     "layers/test_confidence.py",
+    "quantization/test_fake_quant_activation.py",
+    "quantization/test_fake_quant_conv.py",
+    "quantization/test_uniform.py",
     "search/test_exit_policy.py",
     "training/test_filtered_distillation.py",
 )
