@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from kit import AdaptiveNetwork, Tier
 from kit.data import Dataset, LabelClass
-from kit.quantization import FakeQuant
+from kit.quantization import Rounding
 from mobile_export.converter import convert_int8
 from mobile_export.evaluation import evaluate_bundle
 from mobile_export.metadata import add_figures, append, describe
@@ -143,7 +143,7 @@ def export(
 
 def _is_trained(network: AdaptiveNetwork, tiers: Sequence[Tier]) -> bool:
     """Whether a network brings the ranges of its tiers with it."""
-    if not isinstance(network.arithmetic, FakeQuant):
+    if not isinstance(network.arithmetic, Rounding):
         return False
     for tier in tiers:
         if unseen := network.arithmetic.uncalibrated(network.tier(tier)):

@@ -219,6 +219,8 @@ class AdaptiveNetwork(PartGraphs):
         """The same weights in another arithmetic; see `kit.quantize`."""
         network = self.from_config({**self.get_config(), "arithmetic": policy})
         network._take_weights(self)
+        layers = {layer.name: layer for layer in network._flatten_layers()}
+        network.arithmetic.take_over(self.arithmetic, layers)
         return network
 
     def _take_weights(self, other: AdaptiveNetwork) -> None:

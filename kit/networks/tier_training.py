@@ -15,6 +15,7 @@ from keras import ops
 from kit.errors import InputError
 from kit.layers.path_batch_normalization import PathBatchNormalization
 from kit.quantization.arithmetic import Arithmetic
+from kit.quantization.l1_norm import L1Norm
 from kit.tiers import Tier
 from kit.training.active_variables import updating_only
 from kit.training.schedule import Schedule
@@ -90,6 +91,7 @@ class TierTraining(keras.Model):
         if kwargs.get("jit_compile", "auto") == "auto" and not _compiles_convolutions_well():
             kwargs["jit_compile"] = False
         super().compile(*args, **kwargs)
+        self.arithmetic.check_optimizer(self.optimizer)
         # Over all variables: it would not know one that it meets later, in another tier's step.
         if not self.optimizer.built:
             self.optimizer.build(self.trainable_variables)
@@ -243,6 +245,8 @@ class TierTraining(keras.Model):
                 with _momentum(self.joint_model(group), index / (index + 1)) as model:
                     model(ops.convert_to_tensor(images, "float32"), training=True)
 
+_NORMS = (PathBatchNormalization, L1Norm)
+
 
 def _compiles_convolutions_well() -> bool:
     return keras.backend.backend() != "tensorflow" or bool(keras.distribution.list_devices("gpu"))
@@ -251,7 +255,7 @@ def _compiles_convolutions_well() -> bool:
 @contextmanager
 def _momentum(model: keras.Model, momentum: float) -> Iterator[keras.Model]:
     """The model, its moving statistics with another momentum: 1 holds them, 0 replaces them."""
-    norms = [layer for layer in model.layers if isinstance(layer, PathBatchNormalization)]
+    norms = [layer for layer in model.layers if isinstance(layer, _NORMS)]
     before = [norm.momentum for norm in norms]
     try:
         for norm in norms:

@@ -1,8 +1,24 @@
-"""In which arithmetic a network computes: float32, or float32 that holds what int8 would."""
+"""In which arithmetic a network computes: float32, or float32 that holds what integers would."""
 
 from kit.quantization.arithmetic import Arithmetic
 from kit.quantization.fake_quant import FakeQuant
+from kit.quantization.halving import Halving
+from kit.quantization.integer import Integer
+from kit.quantization.integer_options import IntegerOptions
+from kit.quantization.integer_sgd import IntegerSGD
 from kit.quantization.policies import POLICIES
 from kit.quantization.quantize import calibrate, quantize
+from kit.quantization.rounding import Rounding
 
-__all__ = ["POLICIES", "Arithmetic", "FakeQuant", "calibrate", "quantize"]
+__all__ = [
+    "POLICIES",
+    "Arithmetic",
+    "FakeQuant",
+    "Halving",
+    "Integer",
+    "IntegerOptions",
+    "IntegerSGD",
+    "Rounding",
+    "calibrate",
+    "quantize",
+]

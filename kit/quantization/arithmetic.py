@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -56,6 +57,26 @@ class Arithmetic(keras.layers.Layer):
             for tensor in model.inputs
             if id(tensor) in sources
         }
+
+    def take_over(self, before: Arithmetic, layers: Mapping[str, keras.layers.Layer]) -> None:
+        """Begin where another arithmetic left off.
+
+        Args:
+            before: Of the network that this one's weights come from.
+            layers: Of the network of this one, by name; they have those weights already.
+        """
+        if before.policy != self.policy:
+            before.hand_over(layers)
+
+    def hand_over(self, layers: Mapping[str, keras.layers.Layer]) -> None:
+        """Put into another network's layers, in terms of float32, what these numbers hold apart."""
+
+    def check_optimizer(self, optimizer: keras.optimizers.Optimizer) -> None:
+        """Refuse an optimizer that these numbers cannot be trained with.
+
+        Raises:
+            InputError: naming the optimizer.
+        """
 
     def held(self) -> AbstractContextManager[None]:
         """A context within which training moves none of its state."""

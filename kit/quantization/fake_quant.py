@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 
-import keras
-import numpy as np
-
-from kit.quantization.arithmetic import Arithmetic
-from kit.quantization.fake_quant_activation import FakeQuantActivation, Mode
-from kit.quantization.fake_quant_again import FakeQuantAgain
+from kit.quantization.fake_quant_activation import FakeQuantActivation
 from kit.quantization.fake_quant_conv import FakeQuantConv
-from kit.quantization.groups import DECISIONS, Call, grouped, walk
-
-_IMAGE = (0.0, 255.0)
-_SHORT = 12  # letters of an identity that tell it from every other of a network
+from kit.quantization.groups import Call
+from kit.quantization.rounding import Rounding
 
 
-class FakeQuant(Arithmetic):
+class FakeQuant(Rounding):
     """Every kernel and activation rounded as LiteRT will round it (Jacob et al., 1712.05877).
 
-    Kernels per output channel, activations per tensor, one range for what is computed alike: a
-    tensor that several tiers share has one, and each tier has its own wherever its path differs.
-    Gradients pass the rounding unchanged.
+    Kernels per output channel, activations per tensor. Gradients pass the rounding unchanged.
 
     Args:
         name: Of the layer.
@@ -32,134 +21,12 @@ class FakeQuant(Arithmetic):
 
     policy: ClassVar[str] = "qat"
 
-    def __init__(self, name: str = "arithmetic") -> None:
-        super().__init__(name)
-        self.convolutions: list[FakeQuantConv] = []
-        self.activations: list[FakeQuantActivation] = []
-
-    def applied(self, model: keras.Model) -> keras.Model:
-        """The functional model with fake quantization in it; its other layers are the same."""
-        known = self._known(model)
-        calls = iter(grouped(model, known))
-        owners: dict[str, FakeQuantActivation] = {
-            identity: self._activation_of(identity) for identity in known.values()
-        }
-        # An int8 tensor is handed in where another model's output is.
-        entries = {
-            id(tensor): FakeQuantAgain(owners[known[id(tensor)]], name=f"{tensor.name}_again")(
-                tensor
-            )
-            for tensor in model.inputs
-            if id(tensor) in known
-        }
-
-        def rounded(value: Any) -> Any:
-            return entries.get(id(value), value)
-
-        def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-            args, kwargs = keras.tree.map_structure(rounded, (args, kwargs))
-            step = next(calls)
-            if step.kind == "convolution":
-                layer = self._convolution(layer)
-            elif step.kind == "rescale":
-                layer = _on_the_grid(layer)
-            elif isinstance(layer, DECISIONS):
-                # One of its own: whoever asks it for its input wants that of this model.
-                layer = type(layer).from_config(layer.get_config())
-            output = layer(*args, **kwargs)
-            if step.kind in ("same", "pass") and step.inputs[0] in owners:
-                owners[step.identity] = owner = owners[step.inputs[0]]
-                if step.kind == "same":
-                    output = FakeQuantAgain(
-                        owner, name=f"{step.layer.name}_again_{step.identity[:12]}"
-                    )(output)
-            elif step.kind == "rescale":
-                owners[step.identity] = owner = self._activation(step, limits=_rescaled(layer))
-                output = owner(output)
-            elif step.ends_group:
-                owners[step.identity] = owner = self._activation(step)
-                output = owner(output)
-            return output
-
-        quantized = walk(model, call)
-        return keras.Model(quantized.input, quantized.output, name=model.name)
-
     def to_policy(self) -> dict[str, Any]:
         """What `make_arithmetic` makes another one of."""
         return {"policy": self.policy}
 
-    def _convolution(self, conv: Any) -> FakeQuantConv:
-        for made in self.convolutions:
-            if made.conv is conv:
-                return made
-        made = FakeQuantConv(conv, name=f"{conv.name}_int8")
-        self.convolutions.append(made)
-        return made
+    def _new_convolution(self, step: Call, name: str) -> FakeQuantConv:
+        return FakeQuantConv(step.layer, name=name)
 
-    def _activation(
-        self, step: Call, limits: tuple[float, float] | None = None
-    ) -> FakeQuantActivation:
-        name = _range_name(step.layer.name, step.identity)
-        for made in self.activations:
-            if made.name == name:
-                return made
-        made = FakeQuantActivation(limits, name=name)
-        self.activations.append(made)
-        return made
-
-    def _activation_of(self, identity: str) -> FakeQuantActivation:
-        for made in self.activations:
-            if made.name.endswith(_suffix(identity)):
-                return made
-        raise AssertionError("an input follows a tensor that no tier has")
-
-    @contextmanager
-    def ranges(self, mode: Mode) -> Iterator[None]:
-        """Within the context, what training does to the ranges: see `FakeQuantActivation`."""
-        before = [layer.mode for layer in self.activations]
-        try:
-            for layer in self.activations:
-                layer.mode = mode
-            yield
-        finally:
-            for layer, original in zip(self.activations, before, strict=True):
-                layer.mode = original
-
-    def held(self) -> AbstractContextManager[None]:
-        """A context within which training moves no range."""
-        return self.ranges("hold")
-
-    def uncalibrated(self, model: keras.Model) -> list[str]:
-        """Names of the layers of a model whose range has seen nothing."""
-        return [
-            layer.name
-            for layer in model.layers
-            if isinstance(layer, FakeQuantActivation) and not layer.is_calibrated
-        ]
-
-
-def _range_name(layer: str, identity: str) -> str:
-    return f"{layer}{_suffix(identity)}"
-
-
-def _suffix(identity: str) -> str:
-    return f"_range_{identity[:_SHORT]}"
-
-
-def _on_the_grid(layer: keras.layers.Rescaling) -> keras.layers.Rescaling:
-    """The rescaling, its offset a whole number of its own steps.
-
-    Zero has to be one of an int8 tensor's values. `x / 127.5 - 1` of whole numbers lies half-way
-    between these, all of it: a tie that each runtime breaks in its own way.
-    """
-    scale, offset = np.asarray(layer.scale, float), np.asarray(layer.offset, float)
-    return keras.layers.Rescaling(
-        layer.scale, offset=(np.round(offset / scale) * scale).tolist(), name=f"{layer.name}_int8"
-    )
-
-
-def _rescaled(layer: keras.layers.Rescaling) -> tuple[float, float]:
-    """What an image of 0–255 becomes, over all channels."""
-    scale, offset = np.asarray(layer.scale, float), np.asarray(layer.offset, float)
-    ends = np.stack([value * scale + offset for value in _IMAGE])
-    return float(ends.min()), float(ends.max())
+    def _new_activation(self, step: Call, name: str) -> FakeQuantActivation:
+        return FakeQuantActivation(name=name)

@@ -61,25 +61,41 @@ class FakeQuantActivation(keras.layers.Layer):
         """Return the values that an int8 tensor would hold."""
         if self.limits is not None:
             return self.again(x)
-        low, high = ops.convert_to_tensor(self.low), ops.convert_to_tensor(self.high)
         if self.mode == "observe":
-            self._set(ops.minimum(low, ops.min(x)), ops.maximum(high, ops.max(x)))
+            low, high = self.ends(x)
+            self.move(
+                ops.minimum(ops.convert_to_tensor(self.low), low),
+                ops.maximum(ops.convert_to_tensor(self.high), high),
+            )
             return x
-        if not training or self.mode == "hold":
+        if not training:
             return self.again(x)
+        return self.passed(x) if self.mode == "hold" else self.learned(x)
+
+    def learned(self, x: Any) -> Any:
+        """Move the range towards that of a batch in training, and round to it."""
+        (low, high), is_first = self.ends(x), ops.convert_to_tensor(self.updates) == 0
         # The first batch is the average of all so far.
-        is_first = ops.convert_to_tensor(self.updates) == 0
-        self._set(
-            ops.where(is_first, ops.minimum(ops.min(x), 0.0), low),
-            ops.where(is_first, ops.maximum(ops.max(x), 0.0), high),
+        self.move(
+            ops.where(is_first, low, ops.convert_to_tensor(self.low)),
+            ops.where(is_first, high, ops.convert_to_tensor(self.high)),
         )
         return moving_average_fake_quant(x, self.low, self.high, BITS)
+
+    def passed(self, x: Any) -> Any:
+        """Round a batch in training; the range stays."""
+        return self.again(x)
 
     def again(self, x: Any) -> Any:
         """Round to the range as it is: for what passes on what this layer gave."""
         return keras.quantizers.fake_quant_with_min_max_vars(x, self.low, self.high, num_bits=BITS)
 
-    def _set(self, low: Any, high: Any) -> None:
+    def ends(self, x: Any) -> tuple[Any, Any]:
+        """The smallest and the largest value that the range must hold for `x`."""
+        return ops.minimum(ops.min(x), 0.0), ops.maximum(ops.max(x), 0.0)
+
+    def move(self, low: Any, high: Any) -> None:
+        """Set the range, and count it."""
         self.low.assign(low)
         self.high.assign(high)
         self.updates.assign_add(1.0)

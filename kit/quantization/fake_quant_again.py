@@ -17,18 +17,24 @@ class FakeQuantAgain(keras.layers.Layer):
 
     Args:
         owner: Whose range it is.
+        is_frozen: Whether it rounds in training as at inference: for what was computed so.
         name: Of the layer.
     """
 
-    def __init__(self, owner: FakeQuantActivation, *, name: str) -> None:
+    def __init__(
+        self, owner: FakeQuantActivation, *, is_frozen: bool = False, name: str
+    ) -> None:
         super().__init__(name=name, dtype="float32")
+        self.is_frozen = is_frozen
         # In a namespace, for Keras tracks layers in attributes as sublayers.
         self._shared = SimpleNamespace(owner=owner)
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Any, training: bool = False) -> Any:
         """Return the values that an int8 tensor of the owner's scale would hold."""
         owner = self._shared.owner
-        return x if owner.mode == "observe" else owner.again(x)
+        if owner.mode == "observe":
+            return x
+        return owner.passed(x) if training and not self.is_frozen else owner.again(x)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """That of the input."""

@@ -7,12 +7,14 @@ from typing import Any
 import keras
 from keras import ops
 
+from kit.quantization.rounded_conv import RoundedConv
+
 BITS = 8
 
 _LEAST = 1e-8  # of a channel's range: one of all zeros would divide by zero
 
 
-class FakeQuantConv(keras.layers.Layer):
+class FakeQuantConv(RoundedConv):
     """Runs a convolution with the kernel that its int8 form stands for.
 
     One symmetric range an output channel, the largest magnitude of the kernel as it is ("last
@@ -31,16 +33,6 @@ class FakeQuantConv(keras.layers.Layer):
     Input and output: as of `conv`.
     """
 
-    def __init__(
-        self, conv: keras.layers.Conv2D | keras.layers.DepthwiseConv2D, *, name: str
-    ) -> None:
-        super().__init__(name=name, dtype=conv.dtype_policy)
-        self.conv = conv
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        if not self.conv.built:
-            self.conv.build(input_shape)
-
     def kernel(self) -> Any:
         """The kernel that the int8 one stands for, in the shape of the convolution's."""
         kernel = ops.convert_to_tensor(self.conv.kernel)
@@ -48,28 +40,6 @@ class FakeQuantConv(keras.layers.Layer):
         if isinstance(self.conv, keras.layers.DepthwiseConv2D):
             kernel = ops.reshape(kernel, (*shape[:2], 1, shape[2] * shape[3]))
         return ops.reshape(fake_quant_per_channel(kernel, BITS), shape)
-
-    def call(self, x: Any) -> Any:
-        """Return the convolution's output, its bias and activation included."""
-        conv, kernel = self.conv, self.kernel()
-        if isinstance(conv, keras.layers.DepthwiseConv2D):
-            x = ops.depthwise_conv(
-                x,
-                kernel,
-                strides=conv.strides,
-                padding=conv.padding,
-                dilation_rate=conv.dilation_rate,
-                data_format=conv.data_format,
-            )
-        else:
-            x = conv.convolution_op(x, kernel)
-        if conv.use_bias:
-            x = x + ops.convert_to_tensor(conv.bias)
-        return x if conv.activation is None else conv.activation(x)
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """That of the convolution."""
-        return self.conv.compute_output_shape(input_shape)
 
 
 def fake_quant_per_channel(kernel: Any, bits: int) -> Any:

@@ -29,6 +29,8 @@ DECISIONS = (ClassMask, Confidence)
 
 Kind = Literal["convolution", "norm", "activation", "rescale", "own", "same", "pass", "decision"]
 
+_BEHIND_LOGITS = ("same", "pass", "decision")
+
 
 @dataclass(frozen=True)
 class Call:
@@ -40,6 +42,8 @@ class Call:
         ends_group: Whether its output is what an integer operator gives; that of a convolution
             whose normalisation follows is not.
         is_normed: Of a convolution, whether a normalisation takes its output.
+        source: The layer that gives its first input; `None` for an input of the model.
+        is_last: Whether only interpolation and decisions follow.
         inputs: Identities of the tensors that it takes.
         identity: Of its output; tensors that are computed alike have the same.
     """
@@ -48,6 +52,8 @@ class Call:
     kind: Kind
     ends_group: bool
     is_normed: bool
+    source: Any
+    is_last: bool
     inputs: tuple[str, ...]
     identity: str
 
@@ -83,11 +89,20 @@ def grouped(model: keras.Model, known: Mapping[int, str]) -> list[Call]:
     uses = Counter(key for _, inputs, _ in records for key in inputs)
     uses.update(id(tensor) for tensor in walked.outputs)
     following = {key: layer for layer, inputs, _ in records for key in inputs}
+    sources = {output: layer for layer, _, output in records}
     kinds: dict[int, Kind] = {}
-    calls = []
     for layer, inputs, output in records:
         after_decision = any(kinds.get(key) == "decision" for key in inputs)
-        kinds[output] = kind = "decision" if after_decision else _kind(layer)
+        kinds[output] = "decision" if after_decision else _kind(layer)
+    taken_on = {
+        key for _, inputs, output in records if kinds[output] not in _BEHIND_LOGITS for key in inputs
+    }
+    for _, inputs, output in reversed(records):
+        if output in taken_on:
+            taken_on.update(inputs)
+    calls = []
+    for layer, inputs, output in records:
+        kind = kinds[output]
         if kind == "norm" and (kinds.get(inputs[0]) != "convolution" or uses[inputs[0]] > 1):
             raise _unknown(layer)
         follower = following.get(output) if uses[output] == 1 else None
@@ -97,6 +112,8 @@ def grouped(model: keras.Model, known: Mapping[int, str]) -> list[Call]:
                 kind,
                 ends_group=_ends_group(kind, follower),
                 is_normed=isinstance(follower, keras.layers.BatchNormalization),
+                source=sources.get(inputs[0]) if inputs else None,
+                is_last=output not in taken_on,
                 inputs=tuple(identities[key] for key in inputs),
                 identity=identities[output],
             )

@@ -8,8 +8,9 @@ from typing import Any
 from kit.errors import InputError
 from kit.quantization.arithmetic import Arithmetic
 from kit.quantization.fake_quant import FakeQuant
+from kit.quantization.integer import Integer
 
-_KINDS: dict[str, type[Arithmetic]] = {kind.policy: kind for kind in (Arithmetic, FakeQuant)}
+_KINDS: dict[str, type[Arithmetic]] = {kind.policy: kind for kind in (Arithmetic, FakeQuant, Integer)}
 
 POLICIES = tuple(_KINDS)
 """What `kit.quantize` takes by name."""
@@ -28,4 +29,8 @@ def make_arithmetic(policy: str | Mapping[str, Any]) -> Arithmetic:
     name = options.pop("policy", None)
     if name not in _KINDS:
         raise InputError(f"`policy` must be one of {', '.join(POLICIES)}; received: {name!r}")
+    if name != Integer.policy and options:
+        raise InputError(
+            f"`policy` {name!r} must have no options; received: {', '.join(sorted(options))}"
+        )
     return _KINDS[name](**options)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from keras import ops
 
 from kit.errors import InputError
-from kit.quantization.fake_quant import FakeQuant
+from kit.quantization.rounding import Rounding
 
 if TYPE_CHECKING:
     from kit.networks.adaptive_network import AdaptiveNetwork
@@ -23,8 +23,9 @@ def quantize(
 
     Args:
         network: A network of the kit; it stays as it is.
-        policy: `"float32"`, `"qat"` (quantization-aware training), or a mapping with one of these
-            as `policy` beside its options.
+        policy: `"float32"`, `"qat"` (quantization-aware training), `"integer"` (8-bit integer
+            training, to be compiled with `IntegerSGD`), or a mapping with one of these as `policy`
+            beside its options (`IntegerOptions`).
         calibration: Batches of images `(batch, height, width, 3)`, 0–255, or tuples that begin with
             them, read once for each configuration: what the ranges of the activations start from.
             Without them each range starts from the first batch that its tier is trained on.
@@ -38,7 +39,8 @@ def quantize(
 
     Reference:
         Jacob et al., Quantization and Training of Neural Networks for Efficient
-        Integer-Arithmetic-Only Inference, arXiv 1712.05877.
+        Integer-Arithmetic-Only Inference, arXiv 1712.05877. Yang et al., Training and Inference for
+        Integer-Based Semantic Segmentation Network, arXiv 2011.14504.
 
     Example:
         >>> network = kit.quantize(network, "qat", calibration=batches)
@@ -58,7 +60,7 @@ def calibrate(network: AdaptiveNetwork, batches: Iterable[Any]) -> None:
         batches: As `calibration` of `quantize`.
     """
     arithmetic = network.arithmetic
-    if not isinstance(arithmetic, FakeQuant):
+    if not isinstance(arithmetic, Rounding):
         return
     finals = network.final_tiers
     if len(finals) > 1 and iter(batches) is batches:

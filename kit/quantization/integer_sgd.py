@@ -1,0 +1,132 @@
+"""Gradient descent in integers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import keras
+import numpy as np
+from keras import ops
+
+from kit.errors import InputError
+from kit.quantization.integer_options import IntegerOptions
+from kit.quantization.uniform import magnitude, step, stochastic, uniform
+
+
+@dataclass(frozen=True)
+class UpdateRule:
+    """How one variable is updated.
+
+    Args:
+        span: Half of the range that it is kept in; `None` keeps it in none.
+        is_rounded: Whether gradient and update are rounded.
+    """
+
+    span: float | None
+    is_rounded: bool = True
+
+
+@keras.saving.register_keras_serializable(package="tierseg")
+class IntegerSGD(keras.optimizers.Optimizer):
+    """Plain gradient descent whose gradients and updates are integers (arXiv 2011.14504).
+
+    A gradient in units of its largest magnitude is rounded at random to 8 bits (RQ), multiplied by
+    that unit again or, in networks without normalisation, not; times the learning rate it is
+    rounded to 24 bits, and the weight stays in its range. Rates are powers of two, so that
+    multiplying is shifting. How many bits, and which of both, the network's arithmetic says.
+
+    Args:
+        learning_rate: A power of two, or a schedule of such.
+        seed: Of the rounding at random.
+        name: Of the optimizer.
+
+    Raises:
+        InputError: if `learning_rate` is no power of two.
+
+    Example:
+        >>> network = kit.quantize(network, "integer")
+        >>> network.compile(IntegerSGD(2**-4), loss=loss)
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 2.0**-4,
+        seed: int = 0,
+        name: str = "integer_sgd",
+        **kwargs: Any,
+    ) -> None:
+        if isinstance(learning_rate, int | float):
+            check_power_of_two("learning_rate", learning_rate)
+        super().__init__(learning_rate=learning_rate, name=name, **kwargs)
+        self.seed = seed
+        self._options = IntegerOptions()
+        self._rules: Mapping[str, UpdateRule] = {}
+        self._keeps_magnitude = True
+
+    def follow(
+        self, options: IntegerOptions, rules: Mapping[str, UpdateRule], *, keeps_magnitude: bool
+    ) -> None:
+        """Learn from an arithmetic what to do; `network.compile` calls it.
+
+        Args:
+            options: Bit-widths.
+            rules: By the variables' paths.
+            keeps_magnitude: Whether a rounded gradient is multiplied by its unit.
+        """
+        self._options, self._rules, self._keeps_magnitude = options, rules, keeps_magnitude
+
+    def build(self, variables: list[keras.Variable]) -> None:
+        """Create the state of the rounding at random."""
+        if self.built:
+            return
+        super().build(variables)
+        self._chances = keras.random.SeedGenerator(self.seed)
+        # As a variable of the optimizer, which JAX's training step hands around.
+        self._track_variable(self._chances.state)
+
+    def update_step(self, gradient: Any, variable: keras.Variable, learning_rate: Any) -> None:
+        """Move one variable."""
+        rule, options = self._rule(variable), self._options
+        gradient = ops.cast(gradient, "float32")
+        rate = ops.cast(learning_rate, "float32")
+        if not rule.is_rounded:
+            self.assign_sub(variable, gradient * rate)
+            return
+        unit = magnitude(gradient, power_of_two=options.power_of_two)
+        rounded = stochastic(gradient / unit, options.gradient_bits, self._chances)
+        if self._keeps_magnitude:
+            rounded = rounded * unit
+        value = ops.convert_to_tensor(variable) - uniform(rounded * rate, options.update_bits)
+        if rule.span is not None:
+            most = rule.span * (1 - step(options.update_bits))
+            value = ops.clip(value, -most, most)
+        self.assign(variable, value)
+
+    def _rule(self, variable: keras.Variable) -> UpdateRule:
+        if variable.path not in self._rules:
+            raise InputError(
+                "`optimizer` must train a network of the policy `integer`, which says how each "
+                f"weight is rounded; it says nothing of {variable.path!r}"
+            )
+        return self._rules[variable.path]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "seed": self.seed}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        """An optimizer of the configuration that `get_config` gave."""
+        return super().from_config(config, custom_objects)
+
+
+def check_power_of_two(name: str, value: float) -> None:
+    """Refuse a number that no shift multiplies by.
+
+    Raises:
+        InputError: naming the argument.
+    """
+    if value <= 0 or np.frexp(value)[0] != 0.5:
+        raise InputError(f"`{name}` must be a power of two, as 0.0625 is; received: {value}")

@@ -1,0 +1,177 @@
+"""Batch normalisation by the mean absolute deviation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kit.quantization.integer_options import IntegerOptions
+from kit.quantization.rounded_error import straight_through
+from kit.quantization.uniform import scaled, uniform
+
+_SPAN = 2.0  # of mean, deviation, gain and offset, in the paper
+_ROOM = 0.95  # of a range, which statistics that are taken over may fill
+_L1_OF_L2 = np.sqrt(2 / np.pi)  # of what is normally distributed
+
+
+class L1Norm(keras.layers.Layer):
+    """L1 batch normalisation, every quantity rounded: no square, no root (arXiv 2011.14504).
+
+    `σ = mean |x - µ|`, `x̂ = SQ((x - µ) / (σ + ε))`, `y = γ x̂ + β`. At inference it is one gain and
+    one offset a channel, which the convolution before it takes up; x̂ is not rounded by itself then.
+
+    Gain, offset and moving mean are those of the network's own normalisation, so that paths go on
+    sharing them.
+
+    Args:
+        norm: The normalisation whose place it takes.
+        conv: The convolution before it.
+        options: Bit-widths.
+        name: Of the layer.
+
+    Attributes:
+        momentum: Of the moving averages.
+
+    Input and output shape: `(batch, ..., channels)`.
+    """
+
+    def __init__(
+        self,
+        norm: keras.layers.BatchNormalization,
+        conv: keras.layers.Layer,
+        options: IntegerOptions,
+        *,
+        name: str,
+    ) -> None:
+        super().__init__(name=name, dtype="float32")
+        self.norm = norm
+        self.options = options
+        # In a namespace, for Keras tracks layers in attributes as sublayers.
+        self._before = SimpleNamespace(conv=conv)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        if not self.norm.built:
+            self.norm.build(input_shape)
+
+        def constant(name: str, shape: tuple[int | None, ...], value: float) -> keras.Variable:
+            return self.add_weight(
+                shape=shape,
+                initializer=keras.initializers.Constant(value),
+                trainable=False,
+                name=name,
+            )
+
+        self.deviation = constant("deviation", (input_shape[-1],), 1.0)
+        self.statistics_span = constant("statistics_span", (), _SPAN)
+        self.affine_span = constant("affine_span", (), _SPAN)
+
+    @property
+    def conv(self) -> keras.layers.Layer:
+        """The convolution before it."""
+        return self._before.conv
+
+    @property
+    def momentum(self) -> float:
+        """Of the moving averages."""
+        return float(self.norm.momentum)
+
+    @momentum.setter
+    def momentum(self, value: float) -> None:
+        self.norm.momentum = value
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        """Return the normalised values."""
+        norm = self.norm
+        gain, offset = self._affine(norm.gamma), self._affine(norm.beta)
+        if not training:
+            gain = gain / (self._statistic(self.deviation) + norm.epsilon)
+            return x * gain + (offset - self._statistic(norm.moving_mean) * gain)
+        axes = tuple(range(len(x.shape) - 1))
+        mean = ops.mean(x, axis=axes)
+        deviation = ops.mean(ops.abs(x - mean), axis=axes)
+        for variable, value in ((norm.moving_mean, mean), (self.deviation, deviation)):
+            before = ops.convert_to_tensor(variable)
+            variable.assign(before * norm.momentum + ops.stop_gradient(value) * (1 - norm.momentum))
+        mean, deviation = self._statistic(mean), self._statistic(deviation)
+        normed = (x - mean) / (deviation + norm.epsilon)
+        return straight_through(normed, scaled(normed, self.options.normed_bits)) * gain + offset
+
+    def _statistic(self, x: Any) -> Any:
+        return _rounded(x, self.options.statistics_bits, self.statistics_span)
+
+    def _affine(self, x: Any) -> Any:
+        return _rounded(x, self.options.affine_bits, self.affine_span)
+
+    # === Taking over ===
+
+    def take_over(self) -> None:
+        """Begin with the deviation that goes with the normalisation's variance."""
+        standard = np.sqrt(np.asarray(self.norm.moving_variance, np.float64) + self.norm.epsilon)
+        self.deviation.assign(standard * _L1_OF_L2 - self.norm.epsilon)
+
+    def scale_gain(self) -> None:
+        """Let the gain take up that the L1 deviation is smaller, once for all that share it."""
+        self.norm.gamma.assign(np.asarray(self.norm.gamma) * _L1_OF_L2)
+
+    def hand_over(self, norm: keras.layers.BatchNormalization) -> None:
+        """Give a normalisation the variance that goes with the deviation; gain and mean it has."""
+        deviation = np.asarray(self._statistic(self.deviation), np.float64) + norm.epsilon
+        norm.moving_variance.assign(deviation**2 - norm.epsilon)
+
+    @staticmethod
+    def fit(norms: Sequence[L1Norm]) -> None:
+        """Scale each output channel of a kernel, and the statistics behind it, into their ranges.
+
+        Args:
+            norms: All that stand behind one convolution, on whatever path.
+        """
+        conv, options = norms[0].conv, norms[0].options
+        kernel = np.asarray(conv.kernel)
+        channels = norms[0].deviation.shape[0]
+        # Channels last, or of a depthwise kernel channels and multiplier: a reshape either way.
+        largest = np.abs(kernel).reshape(-1, channels).max(0)
+        if options.fitted_spans:
+            divisor = largest / _ROOM
+        elif all(norm._is_fresh for norm in norms):
+            divisor = np.maximum(largest / _ROOM, 1.0)
+        else:
+            divisor = np.max([norm._largest() / (_ROOM * _SPAN) for norm in norms], axis=0)
+            divisor = np.maximum(divisor, largest / _ROOM)
+        divisor = np.where(divisor > 0, divisor, 1.0)
+        conv.kernel.assign((kernel.reshape(-1, channels) / divisor).reshape(kernel.shape))
+        for norm in norms:
+            for statistic in (norm.norm.moving_mean, norm.deviation):
+                statistic.assign(np.asarray(statistic) / divisor)
+            if options.fitted_spans:
+                norm.statistics_span.assign(_power_above(norm._largest().max()))
+                affine = np.abs([np.asarray(norm.norm.gamma), np.asarray(norm.norm.beta)])
+                norm.affine_span.assign(_power_above(affine.max()))
+
+    @property
+    def _is_fresh(self) -> bool:
+        """Whether the statistics are those of a layer that has seen nothing."""
+        mean, variance = self.norm.moving_mean, self.norm.moving_variance
+        return bool((np.asarray(mean) == 0).all() and (np.asarray(variance) == 1).all())
+
+    def _largest(self) -> np.ndarray:
+        """The larger of mean and deviation, in magnitude, of each channel."""
+        return np.maximum(np.abs(np.asarray(self.norm.moving_mean)), np.asarray(self.deviation))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """That of the input."""
+        return input_shape
+
+
+def _rounded(x: Any, bits: int, span: Any) -> Any:
+    x = ops.convert_to_tensor(x)
+    return straight_through(x, uniform(x, bits, ops.convert_to_tensor(span)))
+
+
+def _power_above(value: float) -> float:
+    """A power of two that holds a value, with room for it to grow."""
+    return float(2.0 ** np.ceil(np.log2(max(value, 1e-3) / _ROOM)))
