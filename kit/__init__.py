@@ -4,6 +4,7 @@ from kit import data, losses, metrics, networks, quantization, search, tiers, tr
 from kit.errors import InputError
 from kit.networks import (
     FCN,
+    FCNVGG16,
     AdaptiveNetwork,
     AdaptiveUNet,
     DeepLabV3,
@@ -15,6 +16,7 @@ from kit.tiers import Tier
 
 __all__ = [
     "FCN",
+    "FCNVGG16",
     "AdaptiveNetwork",
     "AdaptiveUNet",
     "DeepLabV3",

@@ -6,10 +6,12 @@ from kit.networks.deeplab_v3 import DeepLabV3
 from kit.networks.dilated_network import DilatedNetwork
 from kit.networks.exit import Exit
 from kit.networks.fcn import FCN
+from kit.networks.fcn_vgg16 import FCNVGG16
 from kit.networks.overprovision import exit_points, overprovision
 
 __all__ = [
     "FCN",
+    "FCNVGG16",
     "AdaptiveNetwork",
     "AdaptiveUNet",
     "DeepLabV3",

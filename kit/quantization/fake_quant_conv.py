@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from kit.quantization.rounded_conv import RoundedConv
+from kit.quantization.rounded_error import straight_through
 
 BITS = 8
 
@@ -27,7 +28,7 @@ class FakeQuantConv(RoundedConv):
     depend on the statistics, and tiers that differ in those share it.
 
     Args:
-        conv: `Conv2D` or `DepthwiseConv2D`; its variables stay its own.
+        conv: `Conv2D`, `DepthwiseConv2D` or `Conv2DTranspose`; its variables stay its own.
         name: Of the layer.
 
     Input and output: as of `conv`.
@@ -37,6 +38,10 @@ class FakeQuantConv(RoundedConv):
         """The kernel that the int8 one stands for, in the shape of the convolution's."""
         kernel = ops.convert_to_tensor(self.conv.kernel)
         shape = kernel.shape
+        if isinstance(self.conv, keras.layers.Conv2DTranspose):
+            # (height, width, channels out, channels in). Not by the operator, whose axis is the
+            # last one: the converter refuses to transpose what has a scale a channel.
+            return _rounded(kernel, axes=(0, 1, 3))
         if isinstance(self.conv, keras.layers.DepthwiseConv2D):
             kernel = ops.reshape(kernel, (*shape[:2], 1, shape[2] * shape[3]))
         return ops.reshape(fake_quant_per_channel(kernel, BITS), shape)
@@ -54,3 +59,10 @@ def fake_quant_per_channel(kernel: Any, bits: int) -> Any:
     return keras.quantizers.fake_quant_with_min_max_vars(
         kernel, -most, most, num_bits=bits, narrow_range=True, axis=-1
     )
+
+
+def _rounded(kernel: Any, axes: tuple[int, ...]) -> Any:
+    """As `fake_quant_per_channel`, one range for each index of the axes that are not in `axes`."""
+    most = ops.maximum(ops.max(ops.abs(kernel), axis=axes, keepdims=True), _LEAST)
+    size = ops.stop_gradient(most) / (2 ** (BITS - 1) - 1)
+    return straight_through(kernel, ops.round(kernel / size) * size)

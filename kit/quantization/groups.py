@@ -14,7 +14,7 @@ from kit.errors import InputError
 from kit.layers.class_mask import ClassMask
 from kit.layers.confidence import Confidence
 
-_CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
+_CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Conv2DTranspose)
 _ACTIVATIONS = ("relu", "relu6")
 _OWN_SCALE = (
     keras.layers.Add,
@@ -144,8 +144,6 @@ def tensors_of(values: Any) -> list[keras.KerasTensor]:
 def _kind(layer: Any) -> Kind:
     if isinstance(layer, DECISIONS):
         return "decision"
-    if isinstance(layer, keras.layers.Conv2DTranspose):
-        raise _unknown(layer)
     if isinstance(layer, _CONVOLUTIONS):
         return "convolution"
     if isinstance(layer, keras.layers.BatchNormalization):

@@ -70,11 +70,12 @@ class Integer(Rounding):
         rules: dict[str, UpdateRule] = {}
         for made in self.convolutions:
             assert isinstance(made, IntegerConv)
+            is_rounded = made.weight_bits is not None
             for variable in made.trainable_variables:
                 is_kernel = variable is made.conv.kernel
                 rules[variable.path] = UpdateRule(
-                    span=1.0 if is_kernel and made.weight_bits is not None else None,
-                    is_rounded=made.weight_bits is not None,
+                    span=float(made.kernel_span) if is_kernel and is_rounded else None,
+                    is_rounded=is_rounded,
                 )
         for norm in self.norms:
             for variable in norm.trainable_variables:
@@ -96,6 +97,10 @@ class Integer(Rounding):
             norm.scale_gain()
         for group in groups.values():
             L1Norm.fit(group)
+        for made in self.convolutions:
+            if id(made.conv) not in groups:
+                assert isinstance(made, IntegerConv)
+                made.fit(is_span_free=self.options.fitted_spans)
 
     def hand_over(self, layers: Mapping[str, keras.layers.Layer]) -> None:
         """Put variances into another network's normalisations that make up the same function."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -86,31 +87,53 @@ class IntegerSGD(keras.optimizers.Optimizer):
         # As a variable of the optimizer, which JAX's training step hands around.
         self._track_variable(self._chances.state)
 
-    def update_step(self, gradient: Any, variable: keras.Variable, learning_rate: Any) -> None:
-        """Move one variable."""
-        rule, options = self._rule(variable), self._options
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> Any:
+        """Round gradients, and move the variables by them."""
+        self.build(trainable_variables or [])
+        if trainable_variables is None:
+            trainable_variables = self._trainable_variables
+        pairs = [pair for pair in zip(grads, trainable_variables, strict=True) if pair[0] is not None]
+        # One draw for all: XLA takes a tenth of a second to compile each.
+        sizes = [math.prod(variable.shape) for _, variable in pairs]
+        chances = keras.random.uniform((sum(sizes),), seed=self._chances)
+        shares = ops.split(chances, np.cumsum(sizes[:-1]).tolist()) if pairs else []
+        rounded = [
+            self._rounded(gradient, self._rule(variable), share)
+            for (gradient, variable), share in zip(pairs, shares, strict=True)
+        ]
+        return super().apply(rounded, [variable for _, variable in pairs])
+
+    def _rounded(self, gradient: Any, rule: UpdateRule, chances: Any) -> Any:
         gradient = ops.cast(gradient, "float32")
-        rate = ops.cast(learning_rate, "float32")
         if not rule.is_rounded:
-            self.assign_sub(variable, gradient * rate)
-            return
+            return gradient
+        options = self._options
         unit = magnitude(gradient, power_of_two=options.power_of_two)
-        rounded = stochastic(gradient / unit, options.gradient_bits, self._chances)
-        if self._keeps_magnitude:
-            rounded = rounded * unit
-        value = ops.convert_to_tensor(variable) - uniform(rounded * rate, options.update_bits)
+        chances = ops.reshape(chances, gradient.shape)
+        rounded = stochastic(gradient / unit, options.gradient_bits, chances)
+        return rounded * unit if self._keeps_magnitude else rounded
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Move one variable by its rounded gradient."""
+        rule, bits = self._rule(variable), self._options.update_bits
+        update = gradient * ops.cast(learning_rate, "float32")
+        if rule.is_rounded:
+            update = uniform(update, bits)
+        value = ops.convert_to_tensor(variable) - update
         if rule.span is not None:
-            most = rule.span * (1 - step(options.update_bits))
+            most = rule.span * (1 - step(bits))
             value = ops.clip(value, -most, most)
         self.assign(variable, value)
 
-    def _rule(self, variable: keras.Variable) -> UpdateRule:
-        if variable.path not in self._rules:
+    def _rule(self, variable: Any) -> UpdateRule:
+        # TensorFlow hands over its own variable instead of Keras's, which has the path.
+        path = self._trainable_variables[self._get_variable_index(variable)].path
+        if path not in self._rules:
             raise InputError(
                 "`optimizer` must train a network of the policy `integer`, which says how each "
-                f"weight is rounded; it says nothing of {variable.path!r}"
+                f"weight is rounded; it says nothing of {path!r}"
             )
-        return self._rules[variable.path]
+        return self._rules[path]
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

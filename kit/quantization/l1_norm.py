@@ -12,10 +12,10 @@ from keras import ops
 
 from kit.quantization.integer_options import IntegerOptions
 from kit.quantization.rounded_error import straight_through
-from kit.quantization.uniform import scaled, uniform
+from kit.quantization.uniform import power_above, scaled, uniform
 
 _SPAN = 2.0  # of mean, deviation, gain and offset, in the paper
-_ROOM = 0.95  # of a range, which statistics that are taken over may fill
+_ROOM = 0.95  # of a range, which kernels and statistics that are taken over may fill
 _L1_OF_L2 = np.sqrt(2 / np.pi)  # of what is normally distributed
 
 
@@ -84,8 +84,8 @@ class L1Norm(keras.layers.Layer):
     def momentum(self, value: float) -> None:
         self.norm.momentum = value
 
-    def call(self, x: Any, training: bool = False) -> Any:
-        """Return the normalised values."""
+    def call(self, x: Any, training: bool = False, mask: None = None) -> Any:
+        """Return the normalised values; `mask` is there for what calls the layer in its place."""
         norm = self.norm
         gain, offset = self._affine(norm.gamma), self._affine(norm.beta)
         if not training:
@@ -148,9 +148,9 @@ class L1Norm(keras.layers.Layer):
             for statistic in (norm.norm.moving_mean, norm.deviation):
                 statistic.assign(np.asarray(statistic) / divisor)
             if options.fitted_spans:
-                norm.statistics_span.assign(_power_above(norm._largest().max()))
+                norm.statistics_span.assign(power_above(norm._largest().max()))
                 affine = np.abs([np.asarray(norm.norm.gamma), np.asarray(norm.norm.beta)])
-                norm.affine_span.assign(_power_above(affine.max()))
+                norm.affine_span.assign(power_above(affine.max()))
 
     @property
     def _is_fresh(self) -> bool:
@@ -170,8 +170,3 @@ class L1Norm(keras.layers.Layer):
 def _rounded(x: Any, bits: int, span: Any) -> Any:
     x = ops.convert_to_tensor(x)
     return straight_through(x, uniform(x, bits, ops.convert_to_tensor(span)))
-
-
-def _power_above(value: float) -> float:
-    """A power of two that holds a value, with room for it to grow."""
-    return float(2.0 ** np.ceil(np.log2(max(value, 1e-3) / _ROOM)))

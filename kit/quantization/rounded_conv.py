@@ -9,18 +9,21 @@ import keras
 from keras import ops
 
 
+Convolution = keras.layers.Conv2D | keras.layers.DepthwiseConv2D | keras.layers.Conv2DTranspose
+
+
 class RoundedConv(keras.layers.Layer):
     """Base of convolutions that run with a rounded kernel, and train the one they have.
 
     Args:
-        conv: `Conv2D` or `DepthwiseConv2D`; its variables stay its own.
+        conv: `Conv2D`, `DepthwiseConv2D` or `Conv2DTranspose`; its variables stay its own.
         name: Of the layer.
 
     Input and output: as of `conv`.
     """
 
     def __init__(
-        self, conv: keras.layers.Conv2D | keras.layers.DepthwiseConv2D, *, name: str
+        self, conv: Convolution, *, name: str
     ) -> None:
         super().__init__(name=name, dtype=conv.dtype_policy)
         self.conv = conv
@@ -42,6 +45,16 @@ class RoundedConv(keras.layers.Layer):
                 kernel,
                 strides=conv.strides,
                 padding=conv.padding,
+                dilation_rate=conv.dilation_rate,
+                data_format=conv.data_format,
+            )
+        elif isinstance(conv, keras.layers.Conv2DTranspose):
+            x = ops.conv_transpose(
+                x,
+                kernel,
+                strides=list(conv.strides),
+                padding=conv.padding,
+                output_padding=conv.output_padding,
                 dilation_rate=conv.dilation_rate,
                 data_format=conv.data_format,
             )

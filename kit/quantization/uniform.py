@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
+import numpy as np
 from keras import ops
 
 from kit.errors import InputError
@@ -61,19 +61,18 @@ def scaled(x: Any, bits: int, *, power_of_two: bool = False) -> Any:
     return unit * uniform(x / unit, bits)
 
 
-def stochastic(x: Any, bits: int, seed: keras.random.SeedGenerator) -> Any:
+def stochastic(x: Any, bits: int, chances: Any) -> Any:
     """RQ: round up with the probability of the fraction, so that the mean is kept, and clip.
 
     Args:
         x: Tensor of any shape.
         bits: Width, 2–24.
-        seed: Where the chances come from; its state moves on with each call.
+        chances: Random numbers, uniform in [0, 1), of the shape of `x`.
 
     Returns:
         Tensor of the shape of `x`, multiples of `step(bits)` in (-1, 1).
     """
-    chance = keras.random.uniform(ops.shape(x), dtype=x.dtype, seed=seed)
-    return _clipped(ops.floor(x / step(bits) + chance), bits, 1.0)
+    return _clipped(ops.floor(x / step(bits) + chances), bits, 1.0)
 
 
 def magnitude(x: Any, *, power_of_two: bool = False) -> Any:
@@ -88,6 +87,11 @@ def magnitude(x: Any, *, power_of_two: bool = False) -> Any:
     if power_of_two:
         return ops.exp2(ops.round(ops.log2(largest)))
     return largest
+
+
+def power_above(value: float) -> float:
+    """The smallest power of two that holds a magnitude, with 5 percent of room for it to grow."""
+    return float(2.0 ** np.ceil(np.log2(max(value, 1e-3) / 0.95)))
 
 
 def _clipped(steps: Any, bits: int, span: float) -> Any:

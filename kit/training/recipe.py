@@ -14,7 +14,7 @@ from kit.quantization.policies import POLICIES
 
 _FOLDER = resources.files("kit") / "recipes"
 _CHOICES = {
-    "family": ("adaptive_unet", "deeplab_v3", "fcn"),
+    "family": ("adaptive_unet", "deeplab_v3", "fcn", "fcn_vgg16"),
     "phase": ("network", "heads"),
     "precision": POLICIES,
 }
@@ -35,11 +35,11 @@ class Recipe:
         weight_decay: Of AdamW (arXiv 1711.05101).
         dice_weight: Weight of the soft Dice loss beside cross-entropy, 0 or more.
         class_balance: Exponent of the median-frequency class weights; 0 for none.
-        family: `"adaptive_unet"`, `"deeplab_v3"` or `"fcn"`.
+        family: `"adaptive_unet"`, `"deeplab_v3"`, `"fcn"` or `"fcn_vgg16"`.
         adaptive: `False` trains the plain U-Net.
         encoder_weights: `"imagenet"`, a file, or `None`; `${TIERSEG_WEIGHTS}/…` names a file in the
             folder of known weights.
-        width: MobileNetV2's width multiplier.
+        width: Multiplier of MobileNetV2's or VGG-16's channels.
         decoder_widths: Channels of the decoder's stages.
         light_expansion: Of the encoder's light branches; see `AdaptiveUNet`.
         backbone: Of DeepLabV3 and FCN; see `DeepLabV3`.

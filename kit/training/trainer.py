@@ -24,6 +24,7 @@ from kit.networks.adaptive_network import AdaptiveNetwork
 from kit.networks.adaptive_unet import AdaptiveUNet
 from kit.networks.deeplab_v3 import DeepLabV3
 from kit.networks.fcn import FCN
+from kit.networks.fcn_vgg16 import FCNVGG16
 from kit.networks.overprovision import overprovision
 from kit.quantization import quantize
 from kit.training.checkpoint import Checkpoint, replacing, write_text
@@ -221,6 +222,8 @@ def _network(recipe: Recipe, dataset: Dataset, seed: int) -> AdaptiveNetwork:
             adaptive=recipe.adaptive,
             configurations=recipe.configurations if recipe.adaptive else None,
         )
+    if recipe.family == "fcn_vgg16":
+        return FCNVGG16(**shared)
     shared |= {
         "backbone": recipe.backbone,
         "output_stride": recipe.output_stride,
