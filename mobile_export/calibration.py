@@ -18,6 +18,8 @@ Ranges = dict[tuple[int, int], tuple[float, float]]
 
 _OPERATORS = schema.BuiltinOperator
 _CONVOLUTIONS = (_OPERATORS.CONV_2D, _OPERATORS.DEPTHWISE_CONV_2D)
+TRANSPOSED = (_OPERATORS.TRANSPOSE_CONV,)
+"""Operators that are convolutions the other way round."""
 _PASSING = (_OPERATORS.QUANTIZE, _OPERATORS.DEQUANTIZE, _OPERATORS.FAKE_QUANT)
 _ARITHMETIC = {
     _OPERATORS.ADD: np.add,
@@ -187,12 +189,19 @@ def _run(
         bar.update()
 
 
-def convolutions(content: Any, graph: int) -> list[Any]:
-    """The convolutions of a subgraph, depthwise ones included, in the order in which they run."""
+def convolutions(content: Any, graph: int, *, transposed: bool = False) -> list[Any]:
+    """The convolutions of a subgraph, depthwise ones included, in the order in which they run.
+
+    Args:
+        content: the model.
+        graph: the subgraph.
+        transposed: whether transposed ones are among them.
+    """
+    kinds = (*_CONVOLUTIONS, *TRANSPOSED) if transposed else _CONVOLUTIONS
     return [
         operator
         for operator in content.subgraphs[graph].operators
-        if content.operatorCodes[operator.opcodeIndex].builtinCode in _CONVOLUTIONS
+        if content.operatorCodes[operator.opcodeIndex].builtinCode in kinds
     ]
 
 

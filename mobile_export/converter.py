@@ -18,6 +18,7 @@ from mobile_export.runtime.standard_error import diverted
 from mobile_export.signatures import FrozenGraph, FrozenTier, save
 from mobile_export.state_scales import pinned
 from mobile_export.states import joined
+from mobile_export.whole_kernels import with_whole_kernels
 
 
 class ConversionError(RuntimeError):
@@ -29,6 +30,7 @@ def convert_int8(
     images: Sequence[np.ndarray],
     *,
     trained: bool = False,
+    kernels: Sequence[np.ndarray] = (),
     threads: int | None = None,
 ) -> bytes:
     """Converts tiers to one model in 8-bit integers.
@@ -41,8 +43,9 @@ def convert_int8(
         tiers: tiers and stages that were frozen for integers; the file lists their signatures in
             this order. A stage stands behind the one before it.
         images: uint8 arrays `(height, width, 3)`, RGB, of any size: what the device will see.
-        trained: whether the network was trained in this arithmetic: its ranges are taken as it
-            holds them, and its biases as they are, for they have made up for rounding already.
+        trained: whether the network was trained in 8 bits: its ranges are taken as it holds them,
+            and its biases as they are, for they have made up for rounding already.
+        kernels: those that were trained as integers, as `whole_kernels` gives them.
         threads: CPU threads of the calibration. Defaults to the cores.
 
     Returns:
@@ -83,6 +86,8 @@ def convert_int8(
         )
     if not trained:
         model = corrected(model, prepared, statistics)
+    if kernels:
+        model = with_whole_kernels(model, kernels)
     model = joined(model, after)
     return pack(model, [tier.name for tier in tiers])
 

@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 from kit import AdaptiveNetwork, Tier
 from kit.data import Dataset, LabelClass
-from kit.quantization import Rounding
+from kit.quantization import Integer, Rounding
+from kit.quantization.integer_options import FORMAT_BITS
 from mobile_export.converter import convert_int8
 from mobile_export.evaluation import evaluate_bundle
 from mobile_export.metadata import add_figures, append, describe
@@ -20,6 +21,7 @@ from mobile_export.runtime.errors import TiersegError
 from mobile_export.runtime.files import replacing
 from mobile_export.signatures import OUTPUTS, Outputs, choose, chosen_stages, freeze
 from mobile_export.verifier import VerificationError, verify
+from mobile_export.whole_kernels import whole_kernels
 
 _COMPARED = 8
 
@@ -126,7 +128,13 @@ def export(
         freeze(network, tier, stage=stage, outputs=outputs, pixel_threshold=pixel_threshold)
         for tier, stage in tqdm(work, desc="freeze", unit="signature", delay=2, disable=None)
     ]
-    model = convert_int8(frozen, images, trained=_is_trained(network, chosen), threads=threads)
+    model = convert_int8(
+        frozen,
+        images,
+        trained=_is_trained(network, chosen),
+        kernels=_kernels(network),
+        threads=threads,
+    )
     with replacing(target) as partial:
         partial.write_bytes(append(model, metadata))
         compared = images[:: max(1, len(images) // _COMPARED)][:_COMPARED]
@@ -142,7 +150,7 @@ def export(
 
 
 def _is_trained(network: AdaptiveNetwork, tiers: Sequence[Tier]) -> bool:
-    """Whether a network brings the ranges of its tiers with it."""
+    """Whether a network was trained in 8 bits, and brings the ranges of its tiers with it."""
     if not isinstance(network.arithmetic, Rounding):
         return False
     for tier in tiers:
@@ -152,6 +160,19 @@ def _is_trained(network: AdaptiveNetwork, tiers: Sequence[Tier]) -> bool:
                 f"kit.quantize); got no range for {', '.join(unseen[:3])}"
             )
     return True
+
+
+def _kernels(network: AdaptiveNetwork) -> list[np.ndarray]:
+    """The kernels that a network was trained with as integers; none if it was not."""
+    if not isinstance(network.arithmetic, Integer):
+        return []
+    bits = network.arithmetic.options.activation_bits
+    if bits != FORMAT_BITS:
+        raise TiersegError(
+            f"`network` must have activations of {FORMAT_BITS} bits, which are those of the "
+            f"format; got {bits}"
+        )
+    return whole_kernels(network.arithmetic)
 
 
 def _checked(image: Any, index: int) -> np.ndarray:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from kit.errors import InputError
 from kit.quantization.rounded_conv import Convolution, RoundedConv
 from kit.quantization.rounded_error import straight_through, with_rounded_error
-from kit.quantization.uniform import power_above, uniform
+from kit.quantization.uniform import power_above, step, uniform
 
 
 class IntegerConv(RoundedConv):
@@ -51,6 +52,13 @@ class IntegerConv(RoundedConv):
             return kernel
         span = ops.convert_to_tensor(self.kernel_span)
         return straight_through(kernel, uniform(kernel, self.weight_bits, span))
+
+    def integers(self) -> np.ndarray | None:
+        """The rounded kernel as int8, in steps of `kernel_span / 2^(weight_bits - 1)`."""
+        if self.weight_bits is None:
+            return None
+        steps = ops.convert_to_numpy(self.kernel() / self.kernel_span) / step(self.weight_bits)
+        return np.round(steps).astype(np.int8)
 
     def fit(self, *, is_span_free: bool) -> None:
         """Begin with a kernel that was trained in float32.

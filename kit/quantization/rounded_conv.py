@@ -6,6 +6,7 @@ from abc import abstractmethod
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -35,6 +36,10 @@ class RoundedConv(keras.layers.Layer):
     @abstractmethod
     def kernel(self) -> Any:
         """The rounded kernel, in the shape of the convolution's."""
+
+    def integers(self) -> np.ndarray | None:
+        """The integers that the kernel was trained as, int8; `None` where it was not."""
+        return None
 
     def call(self, x: Any) -> Any:
         """Return the convolution's output, its bias and activation included."""
