@@ -17,6 +17,7 @@ _CHOICES = {
     "family": ("adaptive_unet", "deeplab_v3", "fcn", "fcn_vgg16"),
     "phase": ("network", "heads"),
     "precision": POLICIES,
+    "optimizer": ("adamw", "sgd"),
 }
 
 
@@ -31,8 +32,12 @@ class Recipe:
         crop_size: `(height, width)` of the training crops; the network is convolutional.
         epochs: Passes over the training split.
         batch_size: Images a step.
-        learning_rate: Peak of the schedule: linear warm-up, then cosine to zero.
-        weight_decay: Of AdamW (arXiv 1711.05101).
+        learning_rate: Of AdamW the peak of the schedule (linear warm-up, then cosine to zero), of
+            SGD the first.
+        optimizer: `"adamw"` (arXiv 1711.05101), or `"sgd"`: plain gradient descent whose rate, a
+            power of two, halves after a tenth, four tenths and two thirds of the steps, as in
+            arXiv 2011.14504; with the precision `integer`, `IntegerSGD`.
+        weight_decay: Of AdamW.
         dice_weight: Weight of the soft Dice loss beside cross-entropy, 0 or more.
         class_balance: Exponent of the median-frequency class weights; 0 for none.
         family: `"adaptive_unet"`, `"deeplab_v3"`, `"fcn"` or `"fcn_vgg16"`.
@@ -53,7 +58,9 @@ class Recipe:
         phase: `"network"` trains everything, early exits in turn if there are some; `"heads"`
             trains the heads of the early exits alone, taught by the final exit.
         head_loss: Arguments of `FilteredDistillation` in the phase of the heads.
-        precision: `"float32"`, or `"qat"` for quantization-aware training; see `kit.quantize`.
+        precision: `"float32"`, `"qat"` for quantization-aware training or `"integer"` for 8-bit
+            integer training; see `kit.quantize`.
+        precision_options: Of the precision `integer`, as of `IntegerOptions`.
         configurations: Name to vector, lightest first; the six presets if empty.
         augmentation: Arguments of `kit.data.Augmentation`.
         warm_up: Share of the steps that trains the heaviest tier alone.
@@ -70,6 +77,7 @@ class Recipe:
     crop_size: tuple[int, int]
     epochs: int
     batch_size: int = 8
+    optimizer: str = "adamw"
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
     dice_weight: float = 1.0
@@ -89,6 +97,7 @@ class Recipe:
     phase: str = "network"
     head_loss: dict[str, Any] = field(default_factory=dict)
     precision: str = "float32"
+    precision_options: dict[str, Any] = field(default_factory=dict)
     configurations: dict[str, str] = field(default_factory=dict)
     augmentation: dict[str, Any] = field(default_factory=dict)
     warm_up: float = 0.3
@@ -112,6 +121,11 @@ class Recipe:
                     f"recipe {self.name!r}: `{key}` must be one of {', '.join(choices)}; "
                     f"received: {getattr(self, key)!r}"
                 )
+        if self.precision == "integer" and self.optimizer != "sgd":
+            raise InputError(
+                f"recipe {self.name!r}: `optimizer` must be sgd for the precision integer; "
+                f"received: {self.optimizer!r}"
+            )
         if self.heads and self.initial is None:
             raise InputError(
                 f"recipe {self.name!r}: `heads` needs `initial`, the network whose exits they "

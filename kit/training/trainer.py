@@ -26,7 +26,7 @@ from kit.networks.deeplab_v3 import DeepLabV3
 from kit.networks.fcn import FCN
 from kit.networks.fcn_vgg16 import FCNVGG16
 from kit.networks.overprovision import overprovision
-from kit.quantization import quantize
+from kit.quantization import Halving, IntegerSGD, quantize
 from kit.training.checkpoint import Checkpoint, replacing, write_text
 from kit.training.exit_heads import ExitHeads
 from kit.training.filtered_distillation import FilteredDistillation
@@ -41,6 +41,9 @@ NETWORK = "network.keras"
 HISTORY = "history.json"
 
 _CALIBRATION_BATCHES = 8
+
+_HALVED_AFTER = (0.1, 0.4, 0.67)
+"""Of all steps: 3, 12 and 20 of the paper's 30 thousand (arXiv 2011.14504)."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,8 @@ def train(
         network = _network(recipe, dataset, seed)
         if recipe.precision != network.arithmetic.policy:
             first = [batches[index] for index in range(min(_CALIBRATION_BATCHES, len(batches)))]
-            network = quantize(network, recipe.precision, calibration=first)
+            policy = {"policy": recipe.precision, **recipe.precision_options}
+            network = quantize(network, policy, calibration=first)
     _compile(network, recipe, dataset, len(batches) * recipe.epochs, seed)
     if resume and checkpoint.exists():
         checkpoint.restore(network)
@@ -259,19 +263,29 @@ def _initial(recipe: Recipe, dataset: Dataset, record: dict[str, Any]) -> Adapti
 def _compile(
     network: AdaptiveNetwork, recipe: Recipe, dataset: Dataset, steps: int, seed: int
 ) -> None:
-    rate = WarmUpCosine(recipe.learning_rate, steps, min(200, steps // 10))
-    # beta_2 = 0.99: Adam corrects its bias by the global step, and a branch that is met late would
-    # begin with steps of (1 - 0.9) / sqrt(1 - beta_2) times the rate: 1 here, 3.2 for 0.999.
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay, beta_2=0.99)
     class_weights = None
     if recipe.class_balance:
         balance = median_frequency_weights(dataset) ** recipe.class_balance
         class_weights = (balance / balance.mean()).tolist()
     network.compile(
-        optimizer,
+        _optimizer(recipe, steps, seed),
         loss=CrossEntropyDice(recipe.dice_weight, class_weights=class_weights),
         schedule=_schedule(network, recipe, class_weights, steps, seed),
     )
+
+
+def _optimizer(recipe: Recipe, steps: int, seed: int) -> keras.optimizers.Optimizer:
+    if recipe.optimizer == "adamw":
+        rate = WarmUpCosine(recipe.learning_rate, steps, min(200, steps // 10))
+        # beta_2 = 0.99: Adam corrects its bias by the global step, and a branch that is met late
+        # would begin with steps of (1 - 0.9) / sqrt(1 - beta_2) times the rate: 1 here, 3.2 for
+        # 0.999.
+        return keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay, beta_2=0.99)
+    boundaries = {max(int(share * steps), 1) for share in _HALVED_AFTER}
+    halving = Halving(recipe.learning_rate, sorted(boundaries))
+    if recipe.precision == "integer":
+        return IntegerSGD(halving, seed=seed)
+    return keras.optimizers.SGD(halving)
 
 
 def _schedule(
