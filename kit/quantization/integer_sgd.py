@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -93,10 +94,13 @@ class IntegerSGD(keras.optimizers.Optimizer):
         if trainable_variables is None:
             trainable_variables = self._trainable_variables
         pairs = [pair for pair in zip(grads, trainable_variables, strict=True) if pair[0] is not None]
+        if not pairs:
+            return super().apply([], [])
         # One draw for all: XLA takes a tenth of a second to compile each.
         sizes = [math.prod(variable.shape) for _, variable in pairs]
         chances = keras.random.uniform((sum(sizes),), seed=self._chances)
-        shares = ops.split(chances, np.cumsum(sizes[:-1]).tolist()) if pairs else []
+        ends = list(itertools.accumulate(sizes))
+        shares = [chances[end - size : end] for size, end in zip(sizes, ends, strict=True)]
         rounded = [
             self._rounded(gradient, self._rule(variable), share)
             for (gradient, variable), share in zip(pairs, shares, strict=True)

@@ -14,6 +14,9 @@ from kit.quantization.integer_options import IntegerOptions
 from kit.quantization.rounded_error import straight_through
 from kit.quantization.uniform import power_above, scaled, uniform
 
+EPSILON = 1e-3
+"""Added to the deviation, in whatever units; far above the step of one of 16 bits."""
+
 _SPAN = 2.0  # of mean, deviation, gain and offset, in the paper
 _ROOM = 0.95  # of a range, which kernels and statistics that are taken over may fill
 _L1_OF_L2 = np.sqrt(2 / np.pi)  # of what is normally distributed
@@ -89,7 +92,7 @@ class L1Norm(keras.layers.Layer):
         norm = self.norm
         gain, offset = self._affine(norm.gamma), self._affine(norm.beta)
         if not training:
-            gain = gain / (self._statistic(self.deviation) + norm.epsilon)
+            gain = gain / (self._statistic(self.deviation) + EPSILON)
             return x * gain + (offset - self._statistic(norm.moving_mean) * gain)
         axes = tuple(range(len(x.shape) - 1))
         mean = ops.mean(x, axis=axes)
@@ -98,7 +101,7 @@ class L1Norm(keras.layers.Layer):
             before = ops.convert_to_tensor(variable)
             variable.assign(before * norm.momentum + ops.stop_gradient(value) * (1 - norm.momentum))
         mean, deviation = self._statistic(mean), self._statistic(deviation)
-        normed = (x - mean) / (deviation + norm.epsilon)
+        normed = (x - mean) / (deviation + EPSILON)
         return straight_through(normed, scaled(normed, self.options.normed_bits)) * gain + offset
 
     def _statistic(self, x: Any) -> Any:
@@ -112,7 +115,7 @@ class L1Norm(keras.layers.Layer):
     def take_over(self) -> None:
         """Begin with the deviation that goes with the normalisation's variance."""
         standard = np.sqrt(np.asarray(self.norm.moving_variance, np.float64) + self.norm.epsilon)
-        self.deviation.assign(standard * _L1_OF_L2 - self.norm.epsilon)
+        self.deviation.assign(np.maximum(standard * _L1_OF_L2 - EPSILON, 0))
 
     def scale_gain(self) -> None:
         """Let the gain take up that the L1 deviation is smaller, once for all that share it."""
@@ -120,8 +123,8 @@ class L1Norm(keras.layers.Layer):
 
     def hand_over(self, norm: keras.layers.BatchNormalization) -> None:
         """Give a normalisation the variance that goes with the deviation; gain and mean it has."""
-        deviation = np.asarray(self._statistic(self.deviation), np.float64) + norm.epsilon
-        norm.moving_variance.assign(deviation**2 - norm.epsilon)
+        deviation = np.asarray(self._statistic(self.deviation), np.float64) + EPSILON
+        norm.moving_variance.assign(np.maximum(deviation**2 - norm.epsilon, 0))
 
     @staticmethod
     def fit(norms: Sequence[L1Norm]) -> None:
