@@ -215,12 +215,17 @@ class AdaptiveNetwork(PartGraphs):
 
     # === Arithmetic ===
 
-    def in_arithmetic(self, policy: str | Mapping[str, Any]) -> Self:
-        """The same weights in another arithmetic; see `kit.quantize`."""
+    def in_arithmetic(self, policy: str | Mapping[str, Any], *, is_new: bool = False) -> Self:
+        """The same weights in another arithmetic; see `kit.quantize`.
+
+        Args:
+            policy: As there.
+            is_new: Whether the weights are those that training begins with.
+        """
         network = self.from_config({**self.get_config(), "arithmetic": policy})
         network._take_weights(self)
         layers = {layer.name: layer for layer in network._flatten_layers()}
-        network.arithmetic.take_over(self.arithmetic, layers)
+        network.arithmetic.take_over(self.arithmetic, layers, is_new=is_new)
         return network
 
     def _take_weights(self, other: AdaptiveNetwork) -> None:

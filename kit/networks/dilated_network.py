@@ -141,7 +141,7 @@ class DilatedNetwork(AdaptiveNetwork):
 
     def _make_resnet50(self) -> None:
         self.rescale = keras.layers.Rescaling(
-            1.0, offset=[-mean for mean in resnet.MEAN], name="rescale"
+            resnet.SCALE, offset=[-mean * resnet.SCALE for mean in resnet.MEAN], name="rescale"
         )
         self.beginning = [ResNetStem(resnet.STEM_FILTERS)]
         self.blocks = []

@@ -35,12 +35,16 @@ GROUPS = (
 MEAN = (123.68, 116.779, 103.939)
 """Mean of ImageNet's red, green and blue, 0–255, which the published weights expect taken away."""
 
+SCALE = 1 / 128
+"""Of the image behind its mean, so that it lies near [-1, 1]."""
+
 
 def load_imagenet_weights(network: AdaptiveNetwork, weights: str) -> None:
     """Copy the backbone of Keras Applications' ResNet50 by layer name.
 
     The published network reads blue, green, red and has biases in front of its batch
-    normalisations: the first kernel is turned around and the biases go into the moving means.
+    normalisations: the first kernel is turned around and takes up the scale of the image, and the
+    biases go into the moving means.
 
     Args:
         network: With a stem and bottlenecks of ResNet-50, which sees red, green and blue.
@@ -69,7 +73,9 @@ def load_imagenet_weights(network: AdaptiveNetwork, weights: str) -> None:
         if not name.endswith("_conv"):
             continue
         kernel, bias = source.get_weights()
-        layers[name].set_weights([kernel[:, :, ::-1] if name == "conv1_conv" else kernel])
+        if name == "conv1_conv":
+            kernel = kernel[:, :, ::-1] / SCALE
+        layers[name].set_weights([kernel])
         norm = f"{name.removesuffix('_conv')}_bn"
         gamma, beta, mean, variance = sources[norm].get_weights()
         layers[norm].set_weights([gamma, beta, mean - bias, variance])

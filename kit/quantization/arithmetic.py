@@ -58,12 +58,15 @@ class Arithmetic(keras.layers.Layer):
             if id(tensor) in sources
         }
 
-    def take_over(self, before: Arithmetic, layers: Mapping[str, keras.layers.Layer]) -> None:
+    def take_over(
+        self, before: Arithmetic, layers: Mapping[str, keras.layers.Layer], *, is_new: bool
+    ) -> None:
         """Begin where another arithmetic left off.
 
         Args:
             before: Of the network that this one's weights come from.
             layers: Of the network of this one, by name; they have those weights already.
+            is_new: Whether the weights are those that training begins with.
         """
         if before.policy != self.policy:
             before.hand_over(layers)

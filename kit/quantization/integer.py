@@ -82,9 +82,11 @@ class Integer(Rounding):
                 rules[variable.path] = UpdateRule(span=float(norm.affine_span))
         optimizer.follow(self.options, rules, keeps_magnitude=self.keeps_magnitude)
 
-    def take_over(self, before: Arithmetic, layers: Mapping[str, keras.layers.Layer]) -> None:
+    def take_over(
+        self, before: Arithmetic, layers: Mapping[str, keras.layers.Layer], *, is_new: bool
+    ) -> None:
         """Begin as the function that a network was in another arithmetic."""
-        super().take_over(before, layers)
+        super().take_over(before, layers, is_new=is_new)
         if isinstance(before, Integer):
             return
         groups: dict[int, list[L1Norm]] = {}
@@ -96,7 +98,7 @@ class Integer(Rounding):
         for norm in owners.values():
             norm.scale_gain()
         for group in groups.values():
-            L1Norm.fit(group)
+            L1Norm.fit(group, is_new=is_new)
         for made in self.convolutions:
             if id(made.conv) not in groups:
                 assert isinstance(made, IntegerConv)

@@ -18,7 +18,8 @@ EPSILON = 1e-3
 """Added to the deviation, in whatever units; far above the step of one of 16 bits."""
 
 _SPAN = 2.0  # of mean, deviation, gain and offset, in the paper
-_ROOM = 0.95  # of a range, which kernels and statistics that are taken over may fill
+_KERNEL_ROOM = 0.95  # of their range, which kernels that are taken over may fill
+_ROOM = 0.5  # of theirs, which statistics may, that will move with every layer before them
 _L1_OF_L2 = np.sqrt(2 / np.pi)  # of what is normally distributed
 
 
@@ -127,39 +128,36 @@ class L1Norm(keras.layers.Layer):
         norm.moving_variance.assign(np.maximum(deviation**2 - norm.epsilon, 0))
 
     @staticmethod
-    def fit(norms: Sequence[L1Norm]) -> None:
+    def fit(norms: Sequence[L1Norm], *, is_new: bool) -> None:
         """Scale each output channel of a kernel, and the statistics behind it, into their ranges.
+
+        A kernel that training begins with is not enlarged, though it would then have more steps:
+        gradients move one that is normalised the less, the larger it is.
 
         Args:
             norms: All that stand behind one convolution, on whatever path.
+            is_new: Whether the weights are those that training begins with.
         """
         conv, options = norms[0].conv, norms[0].options
         kernel = np.asarray(conv.kernel)
         channels = norms[0].deviation.shape[0]
         # Channels last, or of a depthwise kernel channels and multiplier: a reshape either way.
         largest = np.abs(kernel).reshape(-1, channels).max(0)
-        if options.fitted_spans:
-            divisor = largest / _ROOM
-        elif all(norm._is_fresh for norm in norms):
-            divisor = np.maximum(largest / _ROOM, 1.0)
-        else:
-            divisor = np.max([norm._largest() / (_ROOM * _SPAN) for norm in norms], axis=0)
-            divisor = np.maximum(divisor, largest / _ROOM)
+        divisor = largest / _KERNEL_ROOM
+        if not options.fitted_spans and not all(is_fresh(norm.norm) for norm in norms):
+            of_statistics = [norm._largest() / (_ROOM * _SPAN) for norm in norms]
+            divisor = np.maximum(divisor, np.max(of_statistics, axis=0))
+        if is_new:
+            divisor = np.maximum(divisor, 1.0)
         divisor = np.where(divisor > 0, divisor, 1.0)
         conv.kernel.assign((kernel.reshape(-1, channels) / divisor).reshape(kernel.shape))
         for norm in norms:
             for statistic in (norm.norm.moving_mean, norm.deviation):
                 statistic.assign(np.asarray(statistic) / divisor)
             if options.fitted_spans:
-                norm.statistics_span.assign(power_above(norm._largest().max()))
+                norm.statistics_span.assign(power_above(norm._largest().max() / _ROOM))
                 affine = np.abs([np.asarray(norm.norm.gamma), np.asarray(norm.norm.beta)])
                 norm.affine_span.assign(power_above(affine.max()))
-
-    @property
-    def _is_fresh(self) -> bool:
-        """Whether the statistics are those of a layer that has seen nothing."""
-        mean, variance = self.norm.moving_mean, self.norm.moving_variance
-        return bool((np.asarray(mean) == 0).all() and (np.asarray(variance) == 1).all())
 
     def _largest(self) -> np.ndarray:
         """The larger of mean and deviation, in magnitude, of each channel."""
@@ -168,6 +166,12 @@ class L1Norm(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """That of the input."""
         return input_shape
+
+
+def is_fresh(norm: keras.layers.BatchNormalization) -> bool:
+    """Whether statistics are those of a layer that has seen nothing."""
+    mean, variance = np.asarray(norm.moving_mean), np.asarray(norm.moving_variance)
+    return bool((mean == 0).all() and (variance == 1).all())
 
 
 def _rounded(x: Any, bits: int, span: Any) -> Any:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import keras
 from keras import ops
 
 from kit.errors import InputError
+from kit.quantization.integer import Integer
+from kit.quantization.l1_norm import is_fresh
+from kit.quantization.policies import make_arithmetic
 from kit.quantization.rounding import Rounding
 
 if TYPE_CHECKING:
@@ -27,15 +31,17 @@ def quantize(
             training, to be compiled with `IntegerSGD`), or a mapping with one of these as `policy`
             beside its options (`IntegerOptions`).
         calibration: Batches of images `(batch, height, width, 3)`, 0–255, or tuples that begin with
-            them, read once for each configuration: what the ranges of the activations start from.
-            Without them each range starts from the first batch that its tier is trained on.
+            them, read once or twice for each configuration: what the ranges of the activations
+            start from, and with `"integer"` the statistics of a network that has none, which its
+            kernels are scaled by. Without them each range starts from the first batch that its tier
+            is trained on.
 
     Returns:
         A new network.
 
     Raises:
         InputError: naming the policy, or a layer that has no integer form; or if `calibration` can
-            be read once only and there are several configurations.
+            be read once only and there are several configurations, or the network is new.
 
     Reference:
         Jacob et al., Quantization and Training of Neural Networks for Efficient
@@ -46,10 +52,35 @@ def quantize(
         >>> network = kit.quantize(network, "qat", calibration=batches)
         >>> network.compile("adamw", loss=loss, schedule=kit.training.PTASampling(seed=0))
     """
-    quantized = network.in_arithmetic(policy)
+    is_new = _is_new(network)
+    if is_new and calibration is not None and make_arithmetic(policy).policy == Integer.policy:
+        network = _with_statistics(network, calibration)
+    quantized = network.in_arithmetic(policy, is_new=is_new)
     if calibration is not None:
         calibrate(quantized, calibration)
     return quantized
+
+
+def _is_new(network: AdaptiveNetwork) -> bool:
+    """Whether a network has normalisations, and these have seen nothing."""
+    norms = [
+        layer
+        for layer in network._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    return bool(norms) and all(is_fresh(norm) for norm in norms)
+
+
+def _with_statistics(network: AdaptiveNetwork, batches: Iterable[Any]) -> AdaptiveNetwork:
+    """A copy of a network whose normalisations have seen something."""
+    if iter(batches) is batches:
+        raise InputError(
+            "`calibration` must be readable more than once for a new network, as a list is; "
+            f"received: {type(batches).__name__}"
+        )
+    network = network.resized(network.image_size)
+    network.recalibrate(batches)
+    return network
 
 
 def calibrate(network: AdaptiveNetwork, batches: Iterable[Any]) -> None:

@@ -72,7 +72,8 @@ def test_a_weight_that_trains_in_float_is_not_rounded() -> None:
 
 def test_the_scale_may_be_a_power_of_two() -> None:
     gradient = np.float32([0.3, -0.3, 0.0])
-    update = moved(gradient, KERNEL, keeps=False, rate=1.0, strict=False, power_of_two=True)
+    options = {"strict": False, "power_of_two": True}
+    update = moved(gradient, KERNEL, keeps=False, rate=1.0, value=0.0, **options)
     # 0.3 lies nearest to 1/4: 1.2 of it is clipped at 127/128.
     np.testing.assert_allclose(update, [-127 / 128, 127 / 128, 0], atol=1e-6)
 
