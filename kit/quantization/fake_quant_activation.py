@@ -13,6 +13,9 @@ Mode = Literal["learn", "hold", "observe"]
 
 BITS = 8
 
+RANGE = "_range_"
+"""Stands in a name between that of the layer whose output it rounds, and an identity."""
+
 
 class FakeQuantActivation(keras.layers.Layer):
     """Rounds activations to the 256 values that an int8 tensor of their range can hold.
@@ -51,6 +54,11 @@ class FakeQuantActivation(keras.layers.Layer):
 
         self.low, self.high = scalar("low", low), scalar("high", high)
         self.updates = scalar("updates", 0.0 if self.limits is None else 1.0)
+
+    @property
+    def source(self) -> str:
+        """Name of the layer whose output it rounds."""
+        return self.name.rpartition(RANGE)[0]
 
     @property
     def is_calibrated(self) -> bool:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from kit.quantization.arithmetic import Arithmetic
-from kit.quantization.fake_quant_activation import FakeQuantActivation, Mode
+from kit.quantization.fake_quant_activation import RANGE, FakeQuantActivation, Mode
 from kit.quantization.fake_quant_again import FakeQuantAgain
 from kit.quantization.groups import DECISIONS, Call, grouped, walk
 from kit.quantization.rounded_conv import RoundedConv
@@ -155,7 +155,7 @@ def _range_name(layer: str, identity: str) -> str:
 
 
 def _suffix(identity: str) -> str:
-    return f"_range_{identity[:_SHORT]}"
+    return f"{RANGE}{identity[:_SHORT]}"
 
 
 def _on_the_grid(layer: keras.layers.Rescaling) -> keras.layers.Rescaling:

@@ -1,0 +1,95 @@
+"""How much of each layer's signal rounding leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kit.quantization.fake_quant_activation import FakeQuantActivation
+from kit.quantization.groups import walk
+from kit.quantization.quantize import quantize
+from kit.quantization.rounding import Rounding
+
+if TYPE_CHECKING:
+    from kit.networks.adaptive_network import AdaptiveNetwork
+    from kit.tiers import Tier
+
+
+@dataclass(frozen=True)
+class LayerNoise:
+    """Signal and noise of one layer's output.
+
+    Args:
+        layer: Its name.
+        snr_db: `10 log10` of the signal's energy over that of the difference; infinite if there is
+            none.
+    """
+
+    layer: str
+    snr_db: float
+
+
+def layer_noise(
+    network: AdaptiveNetwork, tier: str | Tier, batches: Iterable[Any]
+) -> list[LayerNoise]:
+    """Compare what a tier computes in 8 bits with what it computes in float32, layer by layer.
+
+    The noise is what has gathered up to a layer: that of its own rounding and of all before it. A
+    network in float32 is judged as it would be after quantization with the ranges of `batches`.
+
+    Args:
+        network: In any arithmetic.
+        tier: Of it.
+        batches: Images `(batch, height, width, 3)`, 0–255, readable more than once.
+
+    Returns:
+        One for each output that is rounded, in the order in which they are computed.
+    """
+    batches = list(batches)
+    if isinstance(network.arithmetic, Rounding):
+        rounded, plain = network, quantize(network, "float32")
+    else:
+        rounded, plain = quantize(network, "qat", calibration=batches), network
+    of_plain, of_rounded = (made.logits_model(tier) for made in (plain, rounded))
+    known = {layer.name for layer in of_plain.layers}
+    ranges = [
+        layer
+        for layer in of_rounded.layers
+        if isinstance(layer, FakeQuantActivation) and layer.source in known
+    ]
+    pair = (
+        _inner(of_plain, [layer.source for layer in ranges]),
+        _inner(of_rounded, [layer.name for layer in ranges]),
+    )
+    signal, noise = np.zeros(len(ranges)), np.zeros(len(ranges))
+    for batch in batches:
+        images = ops.convert_to_tensor(batch, "float32")
+        expected, found = (model(images, training=False) for model in pair)
+        for index, (a, b) in enumerate(zip(expected, found, strict=True)):
+            a, b = (ops.convert_to_numpy(x).astype(np.float64) for x in (a, b))
+            signal[index] += (a**2).sum()
+            noise[index] += ((a - b) ** 2).sum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        decibels = 10 * np.log10(signal / noise)
+    return [
+        LayerNoise(layer.source, float(value))
+        for layer, value in zip(ranges, decibels, strict=True)
+    ]
+
+
+def _inner(model: keras.Model, names: list[str]) -> keras.Model:
+    """A model of what some layers of a model give; other models that share them do not matter."""
+    found: dict[str, Any] = {}
+
+    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        output = layer(*args, **kwargs)
+        found[layer.name] = output
+        return output
+
+    walked = walk(model, call)
+    return keras.Model(walked.inputs, [found[name] for name in names])
