@@ -233,3 +233,29 @@ def _mean(scores: np.ndarray) -> float:
     """Mean of the scores that are not NaN; NaN when all are."""
     known = scores[~np.isnan(scores)]
     return float(known.mean()) if known.size else float("nan")
+
+
+def boundary_band(labels: np.ndarray, radius: int) -> np.ndarray:
+    """Pixels near a boundary between two classes, void among them.
+
+    Args:
+        labels: class ids `(height, width)`.
+        radius: distance in pixels, along rows or columns, at which a pixel is still near; 1 is the
+            pixels that touch another class.
+
+    Returns:
+        bool `(height, width)`.
+    """
+    low, high = labels, labels
+    for axis in (0, 1):
+        low, high = _spread(low, radius, axis, np.minimum), _spread(high, radius, axis, np.maximum)
+    return low != high
+
+
+def _spread(values: np.ndarray, radius: int, axis: int, take: Any) -> np.ndarray:
+    """The least or largest value within a distance along one axis."""
+    width = [(radius, radius) if index == axis else (0, 0) for index in range(2)]
+    windows = np.lib.stride_tricks.sliding_window_view(
+        np.pad(values, width, mode="edge"), 2 * radius + 1, axis
+    )
+    return take.reduce(windows, axis=-1)

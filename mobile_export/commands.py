@@ -8,9 +8,11 @@ import click
 
 from kit import AdaptiveNetwork
 from kit.data import open_dataset
+from kit.quantization import quantize
 from kit.search.exit_plan import ExitPlan
 from mobile_export.benchmark import benchmark as run_benchmark
 from mobile_export.benchmark import benchmark_runtime
+from mobile_export.comparison import compare as run_comparison
 from mobile_export.evaluation import evaluate_bundle, evaluate_network
 from mobile_export.exporter import export as run_export
 from mobile_export.metadata import add_figures
@@ -22,6 +24,9 @@ from mobile_export.verifier import VerificationError
 from mobile_export.verifier import verify as run_verify
 
 _MAX_DROP = 0.5  # points of mIoU, where the search named none
+
+_RECIPES = {"float32": "ptq", "qat": "qat", "integer": "integer"}
+"""Arithmetic of a network -> how it is exported unless said otherwise."""
 
 _FILE = click.Path(path_type=Path)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -37,18 +42,49 @@ _MIN_AGREEMENT = click.option(
 
 
 @click.command()
-@click.argument("subject", metavar="NETWORK_OR_BUNDLE", type=_FILE)
+@click.argument(
+    "subjects", metavar="NETWORK_OR_BUNDLE [TRAINED...]", type=_FILE, nargs=-1, required=True
+)
 @click.option("--data", required=True, metavar="DIR", help=_DATA_HELP)
 @click.option("--split", default="test", show_default=True, type=_SPLITS)
+@click.option(
+    "--compare",
+    "is_comparison",
+    is_flag=True,
+    help="What 8 bits cost NETWORK (.keras, float32), quantized as it is and as TRAINED (.keras, "
+    "qat or integer) were: by class, at boundaries, and the layer with the most noise.",
+)
 @click.option(
     "--tier", "tiers", metavar="NAME", multiple=True, help="Tier to score; all if not given."
 )
 @click.option("--record", is_flag=True, help="Write the scores into the bundle's metadata.")
 @_JSON
 def evaluate(
-    subject: Path, data: str, split: str, tiers: tuple[str, ...], record: bool, as_json: bool
+    subjects: tuple[Path, ...],
+    data: str,
+    split: str,
+    is_comparison: bool,
+    tiers: tuple[str, ...],
+    record: bool,
+    as_json: bool,
 ) -> None:
     """Score each tier of a network (.keras) or bundle (.tflite): mIoU, Dice, per class."""
+    if is_comparison:
+        networks = [load_network(path) for path in subjects]
+        found = run_comparison(
+            networks[0],
+            networks[1:],
+            open_dataset(data, split),
+            open_dataset(data, "train"),
+            tiers=tiers or None,
+        )
+        _print(found.to_dict(), found.table(), as_json)
+        return
+    if len(subjects) > 1:
+        raise TiersegError(
+            f"`TRAINED` must be used with --compare; got {', '.join(map(str, subjects[1:]))}"
+        )
+    subject = subjects[0]
     is_bundle = subject.suffix == ".tflite"
     if record and not is_bundle:
         raise TiersegError(f"`--record` must be used with a bundle (.tflite); got {subject}")
@@ -72,10 +108,9 @@ def evaluate(
 )
 @click.option(
     "--recipe",
-    default="ptq",
-    show_default=True,
-    type=click.Choice(["ptq"]),
-    help="ptq: quantize the trained network as it is.",
+    type=click.Choice(["ptq", "qat", "integer"]),
+    help="ptq: quantize the weights that training left; qat, integer: with the ranges of a network "
+    "that was trained in this arithmetic. Defaults to how it was trained.",
 )
 @click.option(
     "--outputs",
@@ -116,7 +151,7 @@ def export(
     network: Path,
     data: str,
     out: Path,
-    recipe: str,
+    recipe: str | None,
     outputs: Any,
     plan: Path | None,
     tiers: tuple[str, ...],
@@ -131,6 +166,14 @@ def export(
 ) -> int:
     """Write the int8 bundle of NETWORK, a signature for each tier, checked against NETWORK."""
     loaded = load_network(network)
+    recipe = recipe or _RECIPES[loaded.arithmetic.policy]
+    if recipe == "ptq":
+        loaded = quantize(loaded, "float32")
+    elif recipe != loaded.arithmetic.policy:
+        raise TiersegError(
+            f"`--recipe` {recipe} must go with a network that was trained so (a recipe of `tierseg "
+            f'train` with precision = "{recipe}"); {network} is in {loaded.arithmetic.policy}'
+        )
     train = open_dataset(data, "train")
     if loaded.num_classes != len(train.classes):
         raise TiersegError(

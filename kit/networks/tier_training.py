@@ -245,6 +245,7 @@ class TierTraining(keras.Model):
                 with _momentum(self.joint_model(group), index / (index + 1)) as model:
                     model(ops.convert_to_tensor(images, "float32"), training=True)
 
+
 _NORMS = (PathBatchNormalization, L1Norm)
 
 

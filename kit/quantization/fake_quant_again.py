@@ -21,9 +21,7 @@ class FakeQuantAgain(keras.layers.Layer):
         name: Of the layer.
     """
 
-    def __init__(
-        self, owner: FakeQuantActivation, *, is_frozen: bool = False, name: str
-    ) -> None:
+    def __init__(self, owner: FakeQuantActivation, *, is_frozen: bool = False, name: str) -> None:
         super().__init__(name=name, dtype="float32")
         self.is_frozen = is_frozen
         # In a namespace, for Keras tracks layers in attributes as sublayers.

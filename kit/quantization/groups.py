@@ -95,7 +95,10 @@ def grouped(model: keras.Model, known: Mapping[int, str]) -> list[Call]:
         after_decision = any(kinds.get(key) == "decision" for key in inputs)
         kinds[output] = "decision" if after_decision else _kind(layer)
     taken_on = {
-        key for _, inputs, output in records if kinds[output] not in _BEHIND_LOGITS for key in inputs
+        key
+        for _, inputs, output in records
+        if kinds[output] not in _BEHIND_LOGITS
+        for key in inputs
     }
     for _, inputs, output in reversed(records):
         if output in taken_on:

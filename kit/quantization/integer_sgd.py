@@ -93,7 +93,9 @@ class IntegerSGD(keras.optimizers.Optimizer):
         self.build(trainable_variables or [])
         if trainable_variables is None:
             trainable_variables = self._trainable_variables
-        pairs = [pair for pair in zip(grads, trainable_variables, strict=True) if pair[0] is not None]
+        pairs = [
+            pair for pair in zip(grads, trainable_variables, strict=True) if pair[0] is not None
+        ]
         if not pairs:
             return super().apply([], [])
         # One draw for all: XLA takes a tenth of a second to compile each.

@@ -10,7 +10,9 @@ from kit.quantization.arithmetic import Arithmetic
 from kit.quantization.fake_quant import FakeQuant
 from kit.quantization.integer import Integer
 
-_KINDS: dict[str, type[Arithmetic]] = {kind.policy: kind for kind in (Arithmetic, FakeQuant, Integer)}
+_KINDS: dict[str, type[Arithmetic]] = {
+    kind.policy: kind for kind in (Arithmetic, FakeQuant, Integer)
+}
 
 POLICIES = tuple(_KINDS)
 """What `kit.quantize` takes by name."""

@@ -23,9 +23,7 @@ class RoundedConv(keras.layers.Layer):
     Input and output: as of `conv`.
     """
 
-    def __init__(
-        self, conv: Convolution, *, name: str
-    ) -> None:
+    def __init__(self, conv: Convolution, *, name: str) -> None:
         super().__init__(name=name, dtype=conv.dtype_policy)
         self.conv = conv
 

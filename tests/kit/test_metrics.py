@@ -8,7 +8,13 @@ import pytest
 
 from kit.errors import InputError
 from kit.losses import SegmentationCrossEntropy
-from kit.metrics import ConfusionMatrix, MeanDice, MeanIoU, median_frequency_weights
+from kit.metrics import (
+    ConfusionMatrix,
+    MeanDice,
+    MeanIoU,
+    boundary_band,
+    median_frequency_weights,
+)
 from tests.kit.data.samples import MemoryDataset
 
 # class 3 occurs nowhere, class 2 only in the predictions; the last two pixels are void
@@ -202,3 +208,13 @@ def test_median_frequency_weights_of_nothing_but_void() -> None:
     dataset = MemoryDataset(2)
     dataset.labels[:] = 255
     np.testing.assert_array_equal(median_frequency_weights(dataset), [0, 0, 0])
+
+
+@pytest.mark.parametrize("radius", [1, 2])
+def test_the_band_of_a_boundary_reaches_to_both_sides(radius: int) -> None:
+    labels = np.zeros((9, 12), np.uint8)
+    labels[:, 6:] = 3
+    expected = np.zeros((9, 12), bool)
+    expected[:, 6 - radius : 6 + radius] = True
+    assert np.array_equal(boundary_band(labels, radius), expected)
+    assert not boundary_band(np.full((5, 5), 2), radius).any()

@@ -233,7 +233,9 @@ def test_a_norm_that_no_convolution_stands_in_front_of_is_named() -> None:
 
 
 def test_an_unknown_policy_is_named(plain: dict[str, kit.AdaptiveNetwork]) -> None:
-    with pytest.raises(InputError, match=r"`policy` must be one of float32, qat, integer; received: 'int4'"):
+    with pytest.raises(
+        InputError, match=r"`policy` must be one of float32, qat, integer; received: 'int4'"
+    ):
         quantize(plain["adaptive_unet"], "int4")
 
 

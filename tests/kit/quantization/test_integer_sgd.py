@@ -23,9 +23,7 @@ def moved(
     variable = keras.Variable(np.full(gradient.shape, value, "float32"), name="kernel")
     optimizer = IntegerSGD(rate, seed=seed)
     optimizer.build([variable])
-    optimizer.follow(
-        IntegerOptions(**options), {variable.path: rule}, keeps_magnitude=keeps
-    )  # type: ignore[arg-type]
+    optimizer.follow(IntegerOptions(**options), {variable.path: rule}, keeps_magnitude=keeps)  # type: ignore[arg-type]
     optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
     return np.asarray(variable) - np.float32(value)
 
