@@ -43,6 +43,7 @@ class Integer(Rounding):
     def __init__(self, name: str = "arithmetic", **options: Any) -> None:
         super().__init__(name)
         self.options = IntegerOptions.parse(options)
+        self.convolutions: list[IntegerConv]
         self.norms: list[L1Norm] = []
 
     def to_policy(self) -> dict[str, Any]:
@@ -69,7 +70,6 @@ class Integer(Rounding):
             )
         rules: dict[str, UpdateRule] = {}
         for made in self.convolutions:
-            assert isinstance(made, IntegerConv)
             is_rounded = made.weight_bits is not None
             for variable in made.trainable_variables:
                 is_kernel = variable is made.conv.kernel
@@ -101,7 +101,6 @@ class Integer(Rounding):
             L1Norm.fit(group, is_new=is_new)
         for made in self.convolutions:
             if id(made.conv) not in groups:
-                assert isinstance(made, IntegerConv)
                 made.fit(is_span_free=self.options.fitted_spans)
 
     def hand_over(self, layers: Mapping[str, keras.layers.Layer]) -> None:

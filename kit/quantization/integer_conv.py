@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -15,7 +14,9 @@ from kit.quantization.uniform import power_above, step, uniform
 
 
 class IntegerConv(RoundedConv):
-    """Runs a convolution with its kernel rounded by UQ: integers over 2^(bits - 1), times a power of two that is 1 in the paper.
+    """Runs a convolution with its kernel rounded by UQ: integers over `2^(bits - 1)`.
+
+    They are multiplied by a power of two that is 1 in the paper (arXiv 2011.14504).
 
     Args:
         conv: `Conv2D`, `DepthwiseConv2D` or `Conv2DTranspose`; its variables stay its own.

@@ -90,7 +90,7 @@ class IntegerSGD(keras.optimizers.Optimizer):
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> Any:
         """Round gradients, and move the variables by them."""
-        self.build(trainable_variables or [])
+        self.build(list(trainable_variables or []))
         if trainable_variables is None:
             trainable_variables = self._trainable_variables
         pairs = [

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 from keras import ops
 
-
-Convolution = keras.layers.Conv2D | keras.layers.DepthwiseConv2D | keras.layers.Conv2DTranspose
+Convolution: TypeAlias = (
+    "keras.layers.Conv2D | keras.layers.DepthwiseConv2D | keras.layers.Conv2DTranspose"
+)
+"""What may be run with a rounded kernel."""
 
 
 class RoundedConv(keras.layers.Layer):

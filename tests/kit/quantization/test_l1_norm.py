@@ -1,4 +1,4 @@
-"""L1 batch normalisation against NumPy, and the paper's claim that it needs neither square nor root."""
+"""L1 batch normalisation against NumPy, and that it needs neither square nor root."""
 
 import keras
 import numpy as np
