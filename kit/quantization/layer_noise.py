@@ -63,8 +63,8 @@ def layer_noise(
         if isinstance(layer, FakeQuantActivation) and layer.source in known
     ]
     pair = (
-        _inner(of_plain, [layer.source for layer in ranges]),
-        _inner(of_rounded, [layer.name for layer in ranges]),
+        inner_model(of_plain, [layer.source for layer in ranges]),
+        inner_model(of_rounded, [layer.name for layer in ranges]),
     )
     signal, noise = np.zeros(len(ranges)), np.zeros(len(ranges))
     for batch in batches:
@@ -82,8 +82,13 @@ def layer_noise(
     ]
 
 
-def _inner(model: keras.Model, names: list[str]) -> keras.Model:
-    """A model of what some layers of a model give; other models that share them do not matter."""
+def inner_model(model: keras.Model, names: list[str]) -> keras.Model:
+    """A model of what some layers of a model give, whatever other models share them.
+
+    Args:
+        model: Functional.
+        names: Of its layers.
+    """
     found: dict[str, Any] = {}
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:

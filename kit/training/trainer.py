@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 from tqdm import tqdm
 
 from kit.data import Augmentation, Batches, Dataset, open_dataset
@@ -35,6 +34,7 @@ from kit.training.recipe import Recipe
 from kit.training.round_robin_exits import RoundRobinExits
 from kit.training.schedule import Schedule
 from kit.training.single_tier import SingleTier
+from kit.training.stop_at_nan import StopAtNaN
 from kit.training.warm_up_cosine import WarmUpCosine
 
 NETWORK = "network.keras"
@@ -87,11 +87,6 @@ class _Record(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         steps = len(self._batches)
         loss = float((logs or {})["loss"])
-        if not np.isfinite(loss):
-            raise InputError(
-                f"`learning_rate` must let training converge: the loss of epoch {epoch + 1} is "
-                f"{loss}; the last good checkpoint is in {self._checkpoint.folder}"
-            )
         self._bar.set_postfix(epoch=epoch + 1, loss=f"{loss:.3f}")
         self._checkpoint.history.append(
             {
@@ -168,7 +163,11 @@ def train(
         initial_epoch=checkpoint.epoch,
         shuffle=False,
         verbose=0,
-        callbacks=[_Record(checkpoint, batches, recipe.epochs), checkpoint],
+        callbacks=[
+            StopAtNaN(batches, checkpoint),
+            _Record(checkpoint, batches, recipe.epochs),
+            checkpoint,
+        ],
     )
     # On what training saw: whole images have other statistics than augmented crops. Where heads
     # alone were trained, the trunk stays as it was, and their own averages had a trunk at rest.

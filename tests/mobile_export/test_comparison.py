@@ -66,7 +66,7 @@ def test_networks_of_the_wrong_arithmetic_are_refused(
         compare(qat, [], DATA, TRAIN)
     with pytest.raises(TiersegError, match="must have been trained in 8 bits; got float32"):
         compare(network, [network], DATA, TRAIN)
-    with pytest.raises(TiersegError, match="one network of each arithmetic .*; got qat twice"):
+    with pytest.raises(TiersegError, match=r"one network of each arithmetic .*; got qat twice"):
         compare(network, [qat, qat], DATA, TRAIN)
     with pytest.raises(TiersegError, match="`tiers` must be tiers of every network; got 'odd'"):
         compare(network, [qat], DATA, TRAIN, tiers=["odd"])
