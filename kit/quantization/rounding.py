@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -35,6 +36,9 @@ class Rounding(Arithmetic):
         super().__init__(name)
         self.convolutions: list[RoundedConv] = []
         self.activations: list[FakeQuantActivation] = []
+        # In a namespace, which Keras does not track. Behind pooling, say, a tensor has the range of
+        # what was pooled, whose name is another.
+        self._ranges = SimpleNamespace(of_tensors={})
 
     @abstractmethod
     def _new_convolution(self, step: Call, name: str) -> RoundedConv:
@@ -53,7 +57,7 @@ class Rounding(Arithmetic):
         known = self._known(model)
         calls = iter(grouped(model, known))
         owners: dict[str, FakeQuantActivation] = {
-            identity: self._activation_of(identity) for identity in known.values()
+            identity: self._owner_of(identity) for identity in known.values()
         }
         # An int8 tensor is handed in where another model's output is.
         entries = {
@@ -95,6 +99,7 @@ class Rounding(Arithmetic):
             return output
 
         quantized = walk(model, call)
+        self._ranges.of_tensors.update(owners)
         return keras.Model(quantized.input, quantized.output, name=model.name)
 
     def _convolution(self, step: Call) -> RoundedConv:
@@ -119,11 +124,9 @@ class Rounding(Arithmetic):
         self.activations.append(made)
         return made
 
-    def _activation_of(self, identity: str) -> FakeQuantActivation:
-        for made in self.activations:
-            if made.name.endswith(_suffix(identity)):
-                return made
-        raise AssertionError("an input follows a tensor that no tier has")
+    def _owner_of(self, identity: str) -> FakeQuantActivation:
+        """What rounds a tensor of a model that is there already."""
+        return self._ranges.of_tensors[identity]
 
     @contextmanager
     def ranges(self, mode: Mode) -> Iterator[None]:
