@@ -55,8 +55,7 @@ def with_whole_kernels(model: bytes, kernels: Sequence[np.ndarray]) -> bytes:
             if integers is None:
                 continue
             kernel.buffer = _buffer(content, buffers, integers)
-            # Of a channel of zeros any step is right.
-            ratio = _MOST / np.maximum(_largest(integers, axis), 1)
+            ratio = _stretch(integers, axis)
             kernel.quantization.scale = (kernel.quantization.scale * ratio).astype(np.float32)
             code = content.operatorCodes[operator.opcodeIndex].builtinCode
             place = 3 if code in TRANSPOSED else 2
@@ -68,26 +67,32 @@ def with_whole_kernels(model: bytes, kernels: Sequence[np.ndarray]) -> bytes:
 
 
 def _found(values: np.ndarray, axis: int, kernels: Sequence[np.ndarray]) -> np.ndarray | None:
-    """Which kernel it is that the quantizer has stretched to 127 in each channel."""
+    """Which kernel it is that the quantizer has stretched to 127 in each channel.
+
+    A channel whose gain was rounded to zero tells nothing, and stays zero.
+    """
     shape = [1] * values.ndim
     shape[axis] = -1
+    others = tuple(index for index in range(values.ndim) if index != axis)
+    has_gain = values.any(others).reshape(shape)
     for kernel in kernels:
         if kernel.shape != values.shape:
             continue
         # A negative gain has turned the channel's sign.
-        others = tuple(index for index in range(values.ndim) if index != axis)
         products = (values.astype(int) * kernel).sum(others)
         signs = np.where(products < 0, -1, 1).reshape(shape)
-        stretch = (_MOST / np.maximum(_largest(kernel, axis), 1)).reshape(shape)
-        if (np.abs(kernel * signs * stretch - values) <= _HALF_STEP).all():
-            return (kernel * signs).astype(np.int8)
+        integers = kernel * signs * has_gain
+        stretch = _stretch(integers, axis).reshape(shape)
+        if (np.abs(integers * stretch - values) <= _HALF_STEP).all():
+            return integers.astype(np.int8)
     return None
 
 
-def _largest(kernel: np.ndarray, axis: int) -> np.ndarray:
-    """The largest magnitude of each channel."""
+def _stretch(kernel: np.ndarray, axis: int) -> np.ndarray:
+    """By how much 127 exceeds the largest magnitude of each channel; 1 for a channel of zeros."""
     others = tuple(index for index in range(kernel.ndim) if index != axis)
-    return np.asarray(np.abs(kernel.astype(int)).max(others))
+    largest = np.abs(kernel.astype(int)).max(others)
+    return np.where(largest > 0, _MOST / np.maximum(largest, 1), 1.0)
 
 
 def _rescale(content: Any, buffers: dict[bytes, int], bias: Any, ratio: np.ndarray) -> None:
