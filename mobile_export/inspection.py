@@ -1,7 +1,7 @@
 """Reads a `.tflite` for the verifier: what is off in its graphs, weights and scales."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,16 +150,19 @@ class Inspection:
         """Number and bytes of kernels that the file holds more than once.
 
         Kernels count as one if their shapes are equal and their values, or, in int8, all but a
-        twentieth of their values: that few differ by float rounding.
+        twentieth of their values: that few differ by float rounding. Those that differ within one
+        graph are different layers'.
         """
         kernels: dict[tuple[int, ...], dict[int, np.ndarray]] = {}
-        for graph in self._content.subgraphs:
+        users: dict[int, set[int]] = {}
+        for number, graph in enumerate(self._content.subgraphs):
             for tensor in graph.tensors:
                 data = self._content.buffers[tensor.buffer].data
                 if data is not None and len(data) >= _SMALLEST_KERNEL and len(tensor.shape) > 1:
                     key = (tensor.type, *tensor.shape)
                     kernels.setdefault(key, {})[tensor.buffer] = data
-        sizes = [size for group in kernels.values() for size in _repeated(list(group.values()))]
+                    users.setdefault(tensor.buffer, set()).add(number)
+        sizes = [size for group in kernels.values() for size in _repeated(group, users)]
         return len(sizes), sum(sizes)
 
     def _graph(self, signature: str) -> Any:
@@ -172,11 +175,15 @@ class Inspection:
         return f"CUSTOM {(code.customCode or b'').decode()}" if name == "CUSTOM" else name
 
 
-def _repeated(kernels: list[np.ndarray]) -> Iterator[int]:
-    """Sizes of the kernels that equal an earlier one."""
-    for place, kernel in enumerate(kernels):
-        if any((kernel == earlier).mean() >= _NEARLY_ALL for earlier in kernels[:place]):
-            yield len(kernel)
+def _repeated(kernels: Mapping[int, np.ndarray], users: Mapping[int, set[int]]) -> Iterator[int]:
+    """Sizes of the kernels that equal an earlier one, by buffer; `users` are the graphs of each."""
+    places = list(kernels)
+    for count, place in enumerate(places):
+        for earlier in places[:count]:
+            share = (kernels[place] == kernels[earlier]).mean()
+            if share == 1 or (share >= _NEARLY_ALL and not users[place] & users[earlier]):
+                yield len(kernels[place])
+                break
 
 
 def _counted(names: Any) -> list[str]:

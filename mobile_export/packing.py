@@ -37,7 +37,7 @@ def pack(
         signatures: names of the signatures to keep, in the order in which the file shall list them
             and their subgraphs. Defaults to all, in the order that they have.
         merge_ties: share int8 kernels of one shape that differ by one step in at most 5 % of their
-            elements.
+            elements, but not within a signature: there they are different layers'.
 
     Returns:
         A `.tflite` of which every output is byte-equal to the model's, if no ties were merged.
@@ -85,19 +85,26 @@ def _merge_ties(content: Any) -> None:
     """Lets kernels that differ by ties alone point at the first of them."""
     groups: dict[Any, dict[int, np.ndarray]] = {}
     for graph in content.subgraphs:
+        taken: dict[int, int] = {}  # buffer of this graph -> the one that it points at now
         for tensor in graph.tensors:
             data = content.buffers[tensor.buffer].data
             if tensor.type != schema.TensorType.INT8 or data is None:
                 continue
             values = data.view(np.int8).astype(np.int16)
             kernels = groups.setdefault((*tensor.shape, tensor.quantization.quantizedDimension), {})
-            for buffer, other in kernels.items():
-                steps = np.abs(values - other)
-                if steps.max() <= 1 and steps.mean() <= _TIE_SHARE:
-                    tensor.buffer = buffer
-                    break
-            else:
-                kernels[tensor.buffer] = values
+            if tensor.buffer not in taken:
+                shares = {
+                    buffer: steps.mean()
+                    for buffer, other in kernels.items()
+                    if (steps := np.abs(values - other)).max() <= 1
+                    and (not steps.any() or buffer not in taken.values())
+                }
+                nearest = min(shares, key=shares.__getitem__, default=tensor.buffer)
+                if shares.get(nearest, 1) > _TIE_SHARE:
+                    nearest = tensor.buffer
+                    kernels[nearest] = values
+                taken[tensor.buffer] = nearest
+            tensor.buffer = taken[tensor.buffer]
 
 
 def _share_buffers(content: Any) -> None:
