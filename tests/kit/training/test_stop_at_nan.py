@@ -12,6 +12,7 @@ from kit.training.checkpoint import Checkpoint
 from kit.training.stop_at_nan import StopAtNaN
 from tests.kit.small import small_unet
 
+
 class Pairs(keras.utils.PyDataset):
     """One batch, as often as asked for."""
 
@@ -61,7 +62,7 @@ def test_the_layer_whose_gradient_fails_is_named(
     network: kit.AdaptiveNetwork, images: np.ndarray, labels: np.ndarray, tmp_path: Path
 ) -> None:
     """Weights are lost up to it, and the loss with them one step later."""
-    layers = [x for x in network.joint_model((network.default_tier,)).layers]
+    layers = list(network.joint_model((network.default_tier,)).layers)
     names = [layer.name for layer in layers]
     for layer in layers[: names.index("block_4_expand") + 1]:
         for variable in layer.trainable_variables:
