@@ -12,6 +12,10 @@ OPERATORS = schema.BuiltinOperator
 _TYPES = {
     np.dtype("float32"): schema.TensorType.FLOAT32,
     np.dtype("uint8"): schema.TensorType.UINT8,
+    np.dtype("int8"): schema.TensorType.INT8,
+    np.dtype("uint16"): schema.TensorType.UINT16,
+    np.dtype("int32"): schema.TensorType.INT32,
+    np.dtype("bool"): schema.TensorType.BOOL,
 }
 _OPTIONS = {
     OPERATORS.ADD: (schema.BuiltinOptions.AddOptions, schema.AddOptionsT),
@@ -22,6 +26,35 @@ _OPTIONS = {
         schema.ConcatenationOptionsT,
     ),
     OPERATORS.SPLIT: (schema.BuiltinOptions.SplitOptions, schema.SplitOptionsT),
+    OPERATORS.CONV_2D: (schema.BuiltinOptions.Conv2DOptions, schema.Conv2DOptionsT),
+    OPERATORS.DEPTHWISE_CONV_2D: (
+        schema.BuiltinOptions.DepthwiseConv2DOptions,
+        schema.DepthwiseConv2DOptionsT,
+    ),
+    OPERATORS.TRANSPOSE_CONV: (
+        schema.BuiltinOptions.TransposeConvOptions,
+        schema.TransposeConvOptionsT,
+    ),
+    OPERATORS.AVERAGE_POOL_2D: (schema.BuiltinOptions.Pool2DOptions, schema.Pool2DOptionsT),
+    OPERATORS.MAX_POOL_2D: (schema.BuiltinOptions.Pool2DOptions, schema.Pool2DOptionsT),
+    OPERATORS.RESIZE_BILINEAR: (
+        schema.BuiltinOptions.ResizeBilinearOptions,
+        schema.ResizeBilinearOptionsT,
+    ),
+    OPERATORS.RESIZE_NEAREST_NEIGHBOR: (
+        schema.BuiltinOptions.ResizeNearestNeighborOptions,
+        schema.ResizeNearestNeighborOptionsT,
+    ),
+    OPERATORS.MEAN: (schema.BuiltinOptions.ReducerOptions, schema.ReducerOptionsT),
+    OPERATORS.SUM: (schema.BuiltinOptions.ReducerOptions, schema.ReducerOptionsT),
+    OPERATORS.REDUCE_MAX: (schema.BuiltinOptions.ReducerOptions, schema.ReducerOptionsT),
+    OPERATORS.REDUCE_MIN: (schema.BuiltinOptions.ReducerOptions, schema.ReducerOptionsT),
+    OPERATORS.SOFTMAX: (schema.BuiltinOptions.SoftmaxOptions, schema.SoftmaxOptionsT),
+    OPERATORS.ARG_MAX: (schema.BuiltinOptions.ArgMaxOptions, schema.ArgMaxOptionsT),
+    OPERATORS.STRIDED_SLICE: (
+        schema.BuiltinOptions.StridedSliceOptions,
+        schema.StridedSliceOptionsT,
+    ),
 }
 
 
@@ -99,6 +132,18 @@ class TinyGraph:
         """An int32 constant."""
         array = np.asarray(values, np.int32)
         return self._constant(array.shape, schema.TensorType.INT32, array)
+
+    def steps(
+        self, values: Any, scales: float | Sequence[float] = 1.0, zero: int = 0, axis: int = 0
+    ) -> int:
+        """An int8 constant, or an int32 one with scales; `axis` is that of several scales."""
+        array = np.asarray(values)
+        index = self._constant(array.shape, _TYPES[array.dtype], array)
+        table = self.graph.tensors[index].quantization = quantization(1.0, zero)
+        table.scale = np.asarray(scales, np.float32).reshape(-1)
+        table.zeroPoint = np.full(len(table.scale), zero, np.int64)
+        table.quantizedDimension = axis
+        return index
 
     def apply(self, code: int, *inputs: int, outputs: Sequence[int] = (), **options: Any) -> int:
         """An operator; the index of what it gives, float32 as its first input unless named."""
