@@ -168,7 +168,8 @@ def export(
     loaded = load_network(network)
     recipe = recipe or _RECIPES[loaded.arithmetic.policy]
     if recipe == "ptq":
-        loaded = quantize(loaded, "float32")
+        if loaded.arithmetic.policy != "float32":
+            loaded = quantize(loaded, "float32")
     elif recipe != loaded.arithmetic.policy:
         raise TiersegError(
             f"`--recipe` {recipe} must go with a network that was trained so (a recipe of `tierseg "

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from kit import AdaptiveNetwork
 from kit.data import VOID, Dataset
 from kit.metrics import ConfusionMatrix, boundary_band
-from kit.quantization.layer_noise import layer_noise
+from kit.quantization.layer_noise import LayerNoise, layer_noise
 from mobile_export.exporter import export
 from mobile_export.prediction import predict
 from mobile_export.runtime import Segmenter
@@ -151,20 +151,15 @@ def compare(
         if any(name not in {tier.name for tier in made.tiers} for made in versions.values()):
             raise TiersegError(f"`tiers` must be tiers of every network; got {name!r}")
     scores = _scored(network, versions, names, dataset, spread(train, images), min_agreement)
+    batch = np.stack([resized(image, network.image_size) for image in spread(train, _NOISE_IMAGES)])
+    noise = {version: layer_noise(made, names, [batch]) for version, made in versions.items()}
     rows = []
     for tier in names:
         plain = scores["float32", tier]
         rows.append(Row(tier, "float32", plain.all.mean_iou(), plain.all.mean_dice()))
-        for version, made in versions.items():
-            noise = min(
-                layer_noise(made, tier, [_batch(made, spread(train, _NOISE_IMAGES))]),
-                key=lambda item: item.snr_db,
-            )
-            rows.append(
-                _row(
-                    tier, version, plain, scores[version, tier], dataset, noise.layer, noise.snr_db
-                )
-            )
+        for version in versions:
+            worst = min(noise[version][tier], key=lambda item: item.snr_db)
+            rows.append(_row(tier, version, plain, scores[version, tier], dataset, worst))
     return Comparison(f"{dataset.name} {dataset.split}, {len(dataset)} images", tuple(rows))
 
 
@@ -211,8 +206,7 @@ def _row(
     plain: _Scores,
     found: _Scores,
     dataset: Dataset,
-    layer: str,
-    snr_db: float,
+    noise: LayerNoise,
 ) -> Row:
     drops = np.asarray(found.all.per_class()["iou"]) - np.asarray(plain.all.per_class()["iou"])
     worst = int(np.nanargmin(drops))
@@ -226,10 +220,6 @@ def _row(
         inner_drop=found.inner.mean_iou() - plain.inner.mean_iou(),
         worst_class=dataset.classes[worst].name,
         worst_class_drop=float(drops[worst]),
-        worst_layer=layer,
-        worst_layer_db=snr_db,
+        worst_layer=noise.layer,
+        worst_layer_db=noise.snr_db,
     )
-
-
-def _batch(network: AdaptiveNetwork, images: Sequence[np.ndarray]) -> np.ndarray:
-    return np.stack([resized(image, network.image_size) for image in images]).astype(np.float32)

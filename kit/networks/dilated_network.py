@@ -19,6 +19,7 @@ from kit.layers.resnet_stem import ResNetStem
 from kit.networks import mobilenet_v2, resnet
 from kit.networks.adaptive_network import AdaptiveNetwork
 from kit.networks.exit import Exit
+from kit.networks.published import MEAN, SCALE
 from kit.networks.tier_graphs import State
 from kit.tiers import BRANCHES, parse_vector, vector_name
 
@@ -141,7 +142,7 @@ class DilatedNetwork(AdaptiveNetwork):
 
     def _make_resnet50(self) -> None:
         self.rescale = keras.layers.Rescaling(
-            resnet.SCALE, offset=[-mean * resnet.SCALE for mean in resnet.MEAN], name="rescale"
+            SCALE, offset=[-mean * SCALE for mean in MEAN], name="rescale"
         )
         self.beginning = [ResNetStem(resnet.STEM_FILTERS)]
         self.blocks = []

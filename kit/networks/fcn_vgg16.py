@@ -14,6 +14,7 @@ from kit.layers.vgg_block import VGGBlock
 from kit.networks import vgg16
 from kit.networks.adaptive_network import AdaptiveNetwork
 from kit.networks.exit import Exit
+from kit.networks.published import MEAN, SCALE
 from kit.networks.tier_graphs import State
 from kit.tiers import parse_vector, vector_name
 
@@ -93,7 +94,7 @@ class FCNVGG16(AdaptiveNetwork):
 
         # === Layers ===
         self.rescale = keras.layers.Rescaling(
-            vgg16.SCALE, offset=[-mean * vgg16.SCALE for mean in vgg16.MEAN], name="rescale"
+            SCALE, offset=[-mean * SCALE for mean in MEAN], name="rescale"
         )
         self.blocks = [
             VGGBlock(self._channels(filters), convolutions, name=f"block{number}")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import keras
-
-from kit.errors import InputError
 from kit.layers.path_batch_normalization import PathBatchNormalization
 from kit.layers.pta_inverted_residual import PTAInvertedResidual
+from kit.networks.published import published
 
 if TYPE_CHECKING:
     from kit.networks.adaptive_network import AdaptiveNetwork
@@ -54,20 +51,7 @@ def load_imagenet_weights(network: AdaptiveNetwork, weights: str) -> None:
     Raises:
         InputError: if the file is missing or of another width.
     """
-    if weights != "imagenet" and not Path(weights).is_file():
-        raise InputError(
-            "`encoder_weights` must be 'imagenet' or the path of a weights file of Keras "
-            f"Applications' MobileNetV2 without top; found no file at {weights!r}"
-        )
-    try:
-        reference = keras.applications.MobileNetV2(
-            input_shape=(224, 224, 3), alpha=network.width, include_top=False, weights=weights
-        )
-    except (ValueError, OSError) as error:
-        raise InputError(
-            f"`encoder_weights` must hold MobileNetV2 of width {network.width} without top; "
-            f"received: {weights!r} ({str(error).splitlines()[0]})"
-        ) from error
+    reference = published("MobileNetV2", weights, f" of width {network.width}", alpha=network.width)
     layers = {layer.name: layer for layer in network._flatten_layers() if layer.weights}
     for source in reference.layers:
         if source.weights and source.name in layers:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import keras
-
-from kit.errors import InputError
+from kit.networks.published import SCALE, published
 
 if TYPE_CHECKING:
     from kit.networks.adaptive_network import AdaptiveNetwork
@@ -32,12 +29,6 @@ GROUPS = (
 )
 """The 16 bottlenecks, which follow the stem of stride 4."""
 
-MEAN = (123.68, 116.779, 103.939)
-"""Mean of ImageNet's red, green and blue, 0–255, which the published weights expect taken away."""
-
-SCALE = 1 / 128
-"""Of the image behind its mean, so that it lies near [-1, 1]."""
-
 
 def load_imagenet_weights(network: AdaptiveNetwork, weights: str) -> None:
     """Copy the backbone of Keras Applications' ResNet50 by layer name.
@@ -53,20 +44,7 @@ def load_imagenet_weights(network: AdaptiveNetwork, weights: str) -> None:
     Raises:
         InputError: if the file is missing or holds something else.
     """
-    if weights != "imagenet" and not Path(weights).is_file():
-        raise InputError(
-            "`encoder_weights` must be 'imagenet' or the path of a weights file of Keras "
-            f"Applications' ResNet50 without top; found no file at {weights!r}"
-        )
-    try:
-        reference = keras.applications.ResNet50(
-            input_shape=(224, 224, 3), include_top=False, weights=weights
-        )
-    except (ValueError, OSError) as error:
-        raise InputError(
-            "`encoder_weights` must hold ResNet50 without top; "
-            f"received: {weights!r} ({str(error).splitlines()[0]})"
-        ) from error
+    reference = published("ResNet50", weights)
     layers = {layer.name: layer for layer in network._flatten_layers() if layer.weights}
     sources = {layer.name: layer for layer in reference.layers if layer.weights}
     for name, source in sources.items():

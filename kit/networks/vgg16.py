@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
-from kit.errors import InputError
+from kit.networks.published import SCALE, published
 
 if TYPE_CHECKING:
     from kit.networks.adaptive_network import AdaptiveNetwork
@@ -18,12 +16,6 @@ GROUPS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 
 FULLY_CONNECTED = 4096
 """Channels of what was fully connected."""
-
-MEAN = (123.68, 116.779, 103.939)
-"""Mean of ImageNet's red, green and blue, 0–255, which the published weights expect taken away."""
-
-SCALE = 1 / 128
-"""Of the image behind its mean, so that it lies near [-1, 1]."""
 
 
 def load_imagenet_weights(network: AdaptiveNetwork, weights: str) -> None:
@@ -39,20 +31,7 @@ def load_imagenet_weights(network: AdaptiveNetwork, weights: str) -> None:
     Raises:
         InputError: if the file is missing or holds something else.
     """
-    if weights != "imagenet" and not Path(weights).is_file():
-        raise InputError(
-            "`encoder_weights` must be 'imagenet' or the path of a weights file of Keras "
-            f"Applications' VGG16 without top; found no file at {weights!r}"
-        )
-    try:
-        reference = keras.applications.VGG16(
-            input_shape=(224, 224, 3), include_top=False, weights=weights
-        )
-    except (ValueError, OSError) as error:
-        raise InputError(
-            "`encoder_weights` must hold VGG16 without top; "
-            f"received: {weights!r} ({str(error).splitlines()[0]})"
-        ) from error
+    reference = published("VGG16", weights)
     layers = {layer.name: layer for layer in network._flatten_layers() if layer.weights}
     for source in reference.layers:
         if not source.weights:

@@ -139,6 +139,24 @@ def walk(model: keras.Model, call: Any) -> keras.Model:
     )
 
 
+def inner_model(model: keras.Model, names: list[str]) -> keras.Model:
+    """A model of what some layers of a model give, whatever other models share them.
+
+    Args:
+        model: Functional.
+        names: Of its layers.
+    """
+    found: dict[str, Any] = {}
+
+    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        output = layer(*args, **kwargs)
+        found[layer.name] = output
+        return output
+
+    walked = walk(model, call)
+    return keras.Model(walked.inputs, [found[name] for name in names])
+
+
 def tensors_of(values: Any) -> list[keras.KerasTensor]:
     """The symbolic tensors in a nested structure."""
     return [x for x in keras.tree.flatten(values) if isinstance(x, keras.KerasTensor)]

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import keras
 import numpy as np
@@ -90,9 +90,10 @@ class IntegerSGD(keras.optimizers.Optimizer):
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> Any:
         """Round gradients, and move the variables by them."""
-        self.build(list(trainable_variables or []))
         if trainable_variables is None:
             trainable_variables = self._trainable_variables
+        else:
+            self.build(list(trainable_variables))
         pairs = [
             pair for pair in zip(grads, trainable_variables, strict=True) if pair[0] is not None
         ]
@@ -144,11 +145,6 @@ class IntegerSGD(keras.optimizers.Optimizer):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         return {**super().get_config(), "seed": self.seed}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
-        """An optimizer of the configuration that `get_config` gave."""
-        return super().from_config(config, custom_objects)
 
 
 def check_power_of_two(name: str, value: float) -> None:

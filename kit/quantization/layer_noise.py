@@ -11,13 +11,12 @@ import numpy as np
 from keras import ops
 
 from kit.quantization.fake_quant_activation import FakeQuantActivation
-from kit.quantization.groups import walk
+from kit.quantization.groups import inner_model
 from kit.quantization.quantize import quantize
 from kit.quantization.rounding import Rounding
 
 if TYPE_CHECKING:
     from kit.networks.adaptive_network import AdaptiveNetwork
-    from kit.tiers import Tier
 
 
 @dataclass(frozen=True)
@@ -35,27 +34,33 @@ class LayerNoise:
 
 
 def layer_noise(
-    network: AdaptiveNetwork, tier: str | Tier, batches: Iterable[Any]
-) -> list[LayerNoise]:
-    """Compare what a tier computes in 8 bits with what it computes in float32, layer by layer.
+    network: AdaptiveNetwork, tiers: Iterable[str], batches: Iterable[Any]
+) -> dict[str, list[LayerNoise]]:
+    """Compare what tiers compute in 8 bits with what they compute in float32, layer by layer.
 
     The noise is what has gathered up to a layer: that of its own rounding and of all before it. A
     network in float32 is judged as it would be after quantization with the ranges of `batches`.
 
     Args:
         network: In any arithmetic.
-        tier: Of it.
+        tiers: Names of its tiers.
         batches: Images `(batch, height, width, 3)`, 0–255, readable more than once.
 
     Returns:
-        One for each output that is rounded, in the order in which they are computed.
+        For each tier, one for each output that is rounded, in the order in which they are computed.
     """
     batches = list(batches)
     if isinstance(network.arithmetic, Rounding):
         rounded, plain = network, quantize(network, "float32")
     else:
         rounded, plain = quantize(network, "qat", calibration=batches), network
-    of_plain, of_rounded = (made.logits_model(tier) for made in (plain, rounded))
+    return {
+        tier: _noise(plain.logits_model(tier), rounded.logits_model(tier), batches)
+        for tier in tiers
+    }
+
+
+def _noise(of_plain: keras.Model, of_rounded: keras.Model, batches: list[Any]) -> list[LayerNoise]:
     known = {layer.name for layer in of_plain.layers}
     ranges = [
         layer
@@ -74,27 +79,11 @@ def layer_noise(
             a, b = (ops.convert_to_numpy(x).astype(np.float64) for x in (a, b))
             signal[index] += (a**2).sum()
             noise[index] += ((a - b) ** 2).sum()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        decibels = 10 * np.log10(signal / noise)
+    # Scores of a skip that begins at zero have neither signal nor noise.
+    ratio = np.divide(signal, noise, out=np.full(len(ranges), np.inf), where=noise > 0)
+    with np.errstate(divide="ignore"):
+        decibels = 10 * np.log10(ratio)
     return [
         LayerNoise(layer.source, float(value))
         for layer, value in zip(ranges, decibels, strict=True)
     ]
-
-
-def inner_model(model: keras.Model, names: list[str]) -> keras.Model:
-    """A model of what some layers of a model give, whatever other models share them.
-
-    Args:
-        model: Functional.
-        names: Of its layers.
-    """
-    found: dict[str, Any] = {}
-
-    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        output = layer(*args, **kwargs)
-        found[layer.name] = output
-        return output
-
-    walked = walk(model, call)
-    return keras.Model(walked.inputs, [found[name] for name in names])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from kit.errors import InputError
+from kit.quantization.integer_sgd import check_power_of_two
 from kit.quantization.policies import POLICIES
 
 _FOLDER = resources.files("kit") / "recipes"
@@ -126,6 +127,13 @@ class Recipe:
                 f"recipe {self.name!r}: `optimizer` must be sgd for the precision integer; "
                 f"received: {self.optimizer!r}"
             )
+        if self.precision_options and self.precision != "integer":
+            raise InputError(
+                f"recipe {self.name!r}: `precision_options` must go with the precision integer; "
+                f"received: {', '.join(self.precision_options)} with {self.precision}"
+            )
+        if self.optimizer == "sgd":
+            check_power_of_two("learning_rate", self.learning_rate)
         if self.heads and self.initial is None:
             raise InputError(
                 f"recipe {self.name!r}: `heads` needs `initial`, the network whose exits they "

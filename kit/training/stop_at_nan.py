@@ -12,7 +12,7 @@ from keras import ops
 from kit.data.batches import Batches
 from kit.errors import InputError
 from kit.networks.adaptive_network import AdaptiveNetwork
-from kit.quantization.layer_noise import inner_model
+from kit.quantization.groups import inner_model
 from kit.tiers import Tier
 from kit.training.checkpoint import Checkpoint
 
@@ -20,10 +20,11 @@ from kit.training.checkpoint import Checkpoint
 class StopAtNaN(keras.callbacks.Callback):
     """Looks at the loss of every step; where it is infinite or no number, names a layer.
 
-    If some weights are still finite, the step's gradient has failed on its way back: the layer
-    named is the deepest whose weights are lost. If none are, its outputs had failed before: the
-    step is run again with the weights of the last checkpoint, and the layer named is the first
-    whose output is not finite, or the one with the largest output.
+    If the last layer has kept its weights and others have not, a gradient has failed on its way
+    back: the layer named is the deepest whose weights are lost. If the last has lost them too,
+    outputs had failed before: the step is run again with the weights of the last checkpoint. The
+    layer named is then, as where no weights are lost, the first whose output is not finite, or the
+    one with the largest output.
 
     Args:
         batches: Of the training.
@@ -53,13 +54,17 @@ class StopAtNaN(keras.callbacks.Callback):
             # Within an epoch the trainer holds the weights, not the network.
             network.jax_state_sync()
         tiers = network.schedule.draw(self._epoch * len(self._batches) + batch)
-        where = _lost_weights(network, tiers)
-        if where is None:
-            if self._checkpoint.exists():
+        layers = [layer for layer in network.joint_model(tiers).layers if layer.trainable_variables]
+        lost = [layer.name for layer in layers if not _is_finite(layer)]
+        is_output = layers[-1].name in lost
+        if lost and not is_output:
+            where = f"the gradient of layer {lost[-1]!r}"
+        elif lost and not self._checkpoint.exists():
+            where = "a layer that weights, now lost, no longer tell: there is no checkpoint yet"
+        else:
+            if lost:
                 self._checkpoint.restore(network)
-                where = _worst_output(network, tiers, self._batches[batch][0])
-            else:
-                where = "no layer alone: all weights are lost, and there is no checkpoint yet"
+            where = _worst_output(network, tiers, self._batches[batch][0])
         raise InputError(
             f"`learning_rate` must let training converge: the loss is {loss} at step {batch + 1} "
             f"of epoch {self._epoch + 1}, tier {', '.join(map(str, tiers))}; it failed in {where}; "
@@ -67,20 +72,9 @@ class StopAtNaN(keras.callbacks.Callback):
         )
 
 
-def _lost_weights(network: AdaptiveNetwork, tiers: Sequence[Tier]) -> str | None:
-    """The deepest layer with weights that are not finite; `None` if there is no other."""
-    layers = [layer for layer in network.joint_model(tiers).layers if layer.trainable_variables]
-    lost = [
-        not all(
-            np.isfinite(ops.convert_to_numpy(variable)).all()
-            for variable in layer.trainable_variables
-        )
-        for layer in layers
-    ]
-    if not any(lost) or all(lost):
-        return None
-    last = max(index for index, is_lost in enumerate(lost) if is_lost)
-    return f"the gradient of layer {layers[last].name!r}"
+def _is_finite(layer: keras.layers.Layer) -> bool:
+    values = (ops.convert_to_numpy(variable) for variable in layer.trainable_variables)
+    return all(np.isfinite(value).all() for value in values)
 
 
 def _worst_output(network: AdaptiveNetwork, tiers: Sequence[Tier], images: Any) -> str:

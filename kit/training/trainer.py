@@ -26,6 +26,7 @@ from kit.networks.fcn import FCN
 from kit.networks.fcn_vgg16 import FCNVGG16
 from kit.networks.overprovision import overprovision
 from kit.quantization import Halving, IntegerSGD, quantize
+from kit.quantization.policies import make_arithmetic
 from kit.training.checkpoint import Checkpoint, replacing, write_text
 from kit.training.exit_heads import ExitHeads
 from kit.training.filtered_distillation import FilteredDistillation
@@ -150,9 +151,9 @@ def train(
         mixed_precision = not keras.distribution.list_devices()[0].startswith("cpu")
     with _layers_in("mixed_bfloat16" if mixed_precision else "float32"):
         network = _network(recipe, dataset, seed)
-        if recipe.precision != network.arithmetic.policy:
+        policy = {"policy": recipe.precision, **recipe.precision_options}
+        if make_arithmetic(policy).to_policy() != network.arithmetic.to_policy():
             first = [batches[index] for index in range(min(_CALIBRATION_BATCHES, len(batches)))]
-            policy = {"policy": recipe.precision, **recipe.precision_options}
             network = quantize(network, policy, calibration=first)
     _compile(network, recipe, dataset, len(batches) * recipe.epochs, seed)
     if resume and checkpoint.exists():

@@ -18,9 +18,15 @@ FILES = (
     "layers/test_confidence.py",
     "quantization/test_fake_quant_activation.py",
     "quantization/test_fake_quant_conv.py",
+    "quantization/test_integer_activation.py",
+    "quantization/test_integer_conv.py",
+    "quantization/test_integer_sgd.py",
+    "quantization/test_l1_norm.py",
+    "quantization/test_rounded_error.py",
     "quantization/test_uniform.py",
     "search/test_exit_policy.py",
     "training/test_filtered_distillation.py",
+    "training/test_stop_at_nan.py",
 )
 
 pytestmark = [

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from mobile_export.inspection import Inspection
 from mobile_export.packing import pack, single
 from mobile_export.runtime.interpreter import Interpreter
 from tests.mobile_export.blocks import CONFIGURATIONS, Blocks
 from tests.mobile_export.conftest import Made
+from tests.mobile_export.int8_convolutions import Convolutions, read
 
 IMAGES = [Blocks("val").image(0)[None], np.full((1, 64, 64, 3), 255, np.uint8)]
 
@@ -117,6 +119,40 @@ def test_a_tier_alone_works_as_in_the_file(made: Made, tier: str) -> None:
     for before, after in zip(outputs(made.model, tier), outputs(alone, tier), strict=True):
         for name in before:
             np.testing.assert_array_equal(before[name], after[name])
+
+
+def nearly_alike(change: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two kernels of 1,152 bytes, 25 values of which differ."""
+    kernel = np.random.default_rng(4).integers(-39, 40, (8, 4, 4, 9)).astype(np.int8)
+    kernel[:, 0, 0, 0] = 60
+    other = kernel.copy()
+    other[:5, 1, 1, :5] += np.int8(change)
+    return kernel, other
+
+
+@pytest.mark.parametrize("change", [1, 3])
+def test_two_layers_of_nearly_equal_kernels_stay_two(change: int) -> None:
+    """As two bilinear interpolations are that were trained a little."""
+    kernels = nearly_alike(change)
+    model = Convolutions()
+    for signature in ("one", "other"):
+        for kernel in kernels:
+            model.add(kernel, np.full(8, 0.5), signature=signature)
+    packed = pack(model.packed())
+    found = read(packed)
+    assert len({item.buffer for item in found}) == 2
+    for item, expected in zip(found, 2 * kernels, strict=True):
+        np.testing.assert_array_equal(item.kernel, expected)
+    assert Inspection(packed).repeated_weights() == (0, 0)
+
+
+def test_one_kernel_in_two_signatures_is_still_found_twice() -> None:
+    kernels = nearly_alike(1)
+    model = Convolutions()
+    for signature, kernel in zip(("one", "other"), kernels, strict=True):
+        model.add(kernel, np.full(8, 0.5), signature=signature)
+    assert Inspection(model.packed()).repeated_weights() == (1, kernels[0].size)
+    assert len({item.buffer for item in read(pack(model.packed()))}) == 1
 
 
 def _shared_kernel(content: schema.ModelT) -> list[schema.TensorT]:

@@ -7,22 +7,18 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from ai_edge_litert import schema_py_generated as schema
 
 import kit
 from kit.quantization import Integer, quantize
 from kit.quantization.integer_conv import IntegerConv
 from kit.quantization.l1_norm import L1Norm
 from mobile_export import export
-from mobile_export.calibration import convolutions
 from mobile_export.exporter import ExportResult
-from mobile_export.inspection import Inspection
-from mobile_export.packing import pack
 from mobile_export.runtime import Bundle, Segmenter
 from mobile_export.whole_kernels import whole_kernels, with_whole_kernels
 from tests.kit.conftest import randomised
 from tests.kit.small import CLASSES, IMAGE_SIZE, small_unet
-from tests.mobile_export.tiny_models import OPERATORS, TinyModel
+from tests.mobile_export.int8_convolutions import CODES, INPUT_STEP, Convolutions, Placed, read
 
 FAMILIES = ("fcn", "fcn of fitted spans", "unet")
 TIERS = {
@@ -37,29 +33,6 @@ BOLD = "hh" + LIGHT[2:]
 
 
 # === Networks ===
-
-
-@dataclass(frozen=True)
-class Placed:
-    """A convolution of the file.
-
-    Args:
-        signature: whose graph it is in.
-        kernel: int8, in the layout of the file.
-        axis: of the kernel's output channels.
-        buffer: where the file holds the kernel.
-        scale: of each output channel.
-        input_scale: of what it takes in.
-        bias: int32, with the scale of each channel; None where there is none.
-    """
-
-    signature: str
-    kernel: np.ndarray
-    axis: int
-    buffer: int
-    scale: np.ndarray
-    input_scale: float
-    bias: tuple[np.ndarray, np.ndarray] | None
 
 
 @dataclass(frozen=True)
@@ -119,37 +92,6 @@ def signs(item: Placed, integers: np.ndarray) -> np.ndarray | None:
     )
     same, turned = ((values == sign * integers).all(1) for sign in (1, -1))
     return np.where(same, 1, -1) if (same | turned).all() else None
-
-
-def read(model: bytes) -> list[Placed]:
-    content = schema.ModelT.InitFromPackedBuf(model, 0)
-    found = []
-    for entry in content.signatureDefs:
-        tensors = content.subgraphs[entry.subgraphIndex].tensors
-        for operator in convolutions(content, entry.subgraphIndex, transposed=True):
-            code = content.operatorCodes[operator.opcodeIndex].builtinCode
-            is_transposed = code == OPERATORS.TRANSPOSE_CONV
-            taken = tensors[operator.inputs[2 if is_transposed else 0]]
-            kernel = tensors[operator.inputs[1]]
-            place = 3 if is_transposed else 2
-            bias = None
-            if len(operator.inputs) > place and operator.inputs[place] >= 0:
-                tensor = tensors[operator.inputs[place]]
-                values = content.buffers[tensor.buffer].data.view(np.int32)
-                bias = (values, tensor.quantization.scale)
-            values = content.buffers[kernel.buffer].data.view(np.int8).reshape(kernel.shape)
-            found.append(
-                Placed(
-                    entry.signatureKey.decode(),
-                    values,
-                    kernel.quantization.quantizedDimension,
-                    kernel.buffer,
-                    kernel.quantization.scale,
-                    float(taken.quantization.scale[0]),
-                    bias,
-                )
-            )
-    return found
 
 
 def fcn(**arguments: Any) -> kit.FCNVGG16:
@@ -320,12 +262,7 @@ def test_what_trains_in_float_has_no_integers() -> None:
 
 # === One convolution ===
 
-STEP, INPUT_STEP, ZERO_STEP = 0.5, 0.25, 1e-8
-CODES = {
-    "plain": OPERATORS.CONV_2D,
-    "depthwise": OPERATORS.DEPTHWISE_CONV_2D,
-    "transposed": OPERATORS.TRANSPOSE_CONV,
-}
+STEP, ZERO_STEP = 0.5, 1e-8
 
 
 def trained(kind: str = "plain", channels: int = 4) -> np.ndarray:
@@ -354,56 +291,6 @@ def stretched(kernel: np.ndarray, axis: int, gains: np.ndarray) -> tuple[np.ndar
     largest = most(kernel, axis) * STEP * np.abs(gains)
     steps = np.where(largest > 0, largest / 127, ZERO_STEP)
     return np.round(floats / steps.reshape(shape)).astype(np.int8), steps
-
-
-class Convolutions:
-    """A model of convolutions of one input, in one signature or several."""
-
-    def __init__(self) -> None:
-        self.model = TinyModel()
-        self.graphs: dict[str, tuple[Any, int]] = {}
-
-    def add(
-        self,
-        kernel: np.ndarray,
-        steps: np.ndarray,
-        *,
-        kind: str = "plain",
-        bias: np.ndarray | None = None,
-        signature: str = "any",
-    ) -> None:
-        """A convolution whose kernel has these steps; `bias` in units, not in steps."""
-        if signature not in self.graphs:
-            graph = self.model.signature(signature)
-            self.graphs[signature] = graph, graph.input("x", (1, 8, 8, 6), table=(INPUT_STEP, 0))
-        graph, x = self.graphs[signature]
-        axis = 3 if kind == "depthwise" else 0
-        weights = self._constant(graph, kernel, schema.TensorType.INT8, steps, axis)
-        inputs = [x, weights]
-        if kind == "transposed":
-            inputs = [graph.integers([1, 8, 8, 4]), weights, x]
-        if bias is not None:
-            products = INPUT_STEP * steps
-            values = np.round(bias / products).astype(np.int32)
-            inputs.append(self._constant(graph, values, schema.TensorType.INT32, products, 0))
-        output = graph.tensor((1, 8, 8, 4))
-        graph.apply(CODES[kind], *inputs, outputs=[output])
-
-    def packed(self) -> bytes:
-        return self.model.packed()
-
-    def _constant(
-        self, graph: Any, values: np.ndarray, kind: int, steps: np.ndarray, axis: int
-    ) -> int:
-        index = graph.tensor(values.shape)
-        tensor, buffers = graph.graph.tensors[index], self.model.content.buffers
-        buffers.append(schema.BufferT(data=values.reshape(-1).view(np.uint8)))
-        tensor.buffer, tensor.type = len(buffers) - 1, kind
-        tensor.quantization = schema.QuantizationParametersT()
-        tensor.quantization.scale = steps.astype(np.float32)
-        tensor.quantization.zeroPoint = np.zeros(len(steps), np.int64)
-        tensor.quantization.quantizedDimension = axis
-        return index
 
 
 def one(kernel: np.ndarray, steps: np.ndarray, **arguments: Any) -> bytes:
@@ -485,40 +372,3 @@ def test_a_channel_of_zeros_is_found() -> None:
     assert item.bias is not None
     np.testing.assert_allclose(item.bias[1], INPUT_STEP * item.scale, rtol=1e-6)
     np.testing.assert_allclose(item.bias[0][2] * item.bias[1][2], bias[2], rtol=1e-6)
-
-
-# === Layers that are nearly alike ===
-
-
-def nearly_alike(change: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two kernels of 1,152 bytes, 25 values of which differ."""
-    kernel = np.random.default_rng(4).integers(-39, 40, (8, 4, 4, 9)).astype(np.int8)
-    kernel[:, 0, 0, 0] = 60
-    other = kernel.copy()
-    other[:5, 1, 1, :5] += np.int8(change)
-    return kernel, other
-
-
-@pytest.mark.parametrize("change", [1, 3])
-def test_two_layers_of_nearly_equal_kernels_stay_two(change: int) -> None:
-    """As two bilinear interpolations are that were trained a little."""
-    kernels = nearly_alike(change)
-    model = Convolutions()
-    for signature in ("one", "other"):
-        for kernel in kernels:
-            model.add(kernel, np.full(8, STEP), signature=signature)
-    packed = pack(model.packed())
-    found = read(packed)
-    assert len({item.buffer for item in found}) == 2
-    for item, expected in zip(found, 2 * kernels, strict=True):
-        np.testing.assert_array_equal(item.kernel, expected)
-    assert Inspection(packed).repeated_weights() == (0, 0)
-
-
-def test_one_kernel_in_two_signatures_is_still_found_twice() -> None:
-    kernels = nearly_alike(1)
-    model = Convolutions()
-    for signature, kernel in zip(("one", "other"), kernels, strict=True):
-        model.add(kernel, np.full(8, STEP), signature=signature)
-    assert Inspection(model.packed()).repeated_weights() == (1, kernels[0].size)
-    assert len({item.buffer for item in read(pack(model.packed()))}) == 1

@@ -19,7 +19,7 @@ def network() -> kit.AdaptiveNetwork:
 def test_every_rounded_output_has_a_figure_and_noise_gathers(
     network: kit.AdaptiveNetwork, images: np.ndarray
 ) -> None:
-    found = layer_noise(network, "light", [images])
+    found = layer_noise(network, ["light"], [images])["light"]
     assert {"rescale", "Conv1_relu6"} <= {item.layer for item in found}
     assert all(item.snr_db > 5 for item in found)
     by_name = {item.layer: item.snr_db for item in found}
@@ -36,7 +36,7 @@ def test_a_layer_whose_channels_differ_much_is_the_first_that_falls(
     gain[0] *= 100
     conv.gamma.assign(gain)
     before, after = (
-        {item.layer: item.snr_db for item in layer_noise(made, "heavy", [images])}
+        {item.layer: item.snr_db for item in layer_noise(made, ["heavy"], [images])["heavy"]}
         for made in (network, worse)
     )
     assert after["expanded_conv_project_BN"] == pytest.approx(
@@ -48,5 +48,13 @@ def test_a_layer_whose_channels_differ_much_is_the_first_that_falls(
 def test_a_network_in_8_bits_is_measured_against_itself_in_float32(
     policy: str, network: kit.AdaptiveNetwork, images: np.ndarray
 ) -> None:
-    found = layer_noise(kit.quantize(network, policy, [images]), "heavy", [images])
+    found = layer_noise(kit.quantize(network, policy, [images]), ["heavy"], [images])["heavy"]
     assert all(item.snr_db > 3 for item in found)
+
+
+def test_a_layer_without_noise_is_not_the_worst(images: np.ndarray) -> None:
+    """The skips of an FCN-8s begin at zero."""
+    network = kit.FCNVGG16(5, (64, 64), width=0.05)
+    found = {item.layer: item.snr_db for item in layer_noise(network, ["plain"], [images])["plain"]}
+    assert found["fcn8s_score_pool4"] == np.inf
+    assert 5 < min(found.values()) < 60
