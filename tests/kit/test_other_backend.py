@@ -18,6 +18,7 @@ FILES = (
     "layers/test_confidence.py",
     "quantization/test_fake_quant_activation.py",
     "quantization/test_fake_quant_conv.py",
+    "quantization/test_halving.py",
     "quantization/test_integer_activation.py",
     "quantization/test_integer_conv.py",
     "quantization/test_integer_sgd.py",

@@ -94,6 +94,15 @@ def test_own_file(tmp_path: Path) -> None:
         ),
         (SIZES + 'family = "unet"', "`family` must be one of adaptive_unet, .* received: 'unet'"),
         (SIZES + 'heads = ["fcn"]', "`heads` needs `initial`.*; received: fcn"),
+        (SIZES + 'precision = "integer"', "`optimizer` must be sgd for the precision integer"),
+        (
+            SIZES + "[precision_options]\nstrict = false",
+            "`precision_options` must go with the precision integer; received: strict with float32",
+        ),
+        (
+            SIZES + 'optimizer = "sgd"\nlearning_rate = 0.1',
+            "`learning_rate` must be a power of two, .* received: 0.1",
+        ),
         (SIZES + 'phase = "exits"', "`phase` must be one of network, heads; received: 'exits'"),
     ],
 )

@@ -176,6 +176,13 @@ def test_missing_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         trainer.train(recipe, tmp_path / "out")
 
 
+def test_a_recipe_trains_in_integers(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, epochs=1, precision="integer", optimizer="sgd", learning_rate=2.0**-4)
+    found = trainer.train(recipe, tmp_path / "out").network
+    assert found.arithmetic.to_policy() == {"policy": "integer"}
+    assert not found.arithmetic.uncalibrated(found.tier(found.default_tier))
+
+
 def test_diverging_training_stops_with_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="`learning_rate` must let training converge"):
         trainer.train(replace(RECIPE, learning_rate=1e30, epochs=2), tmp_path / "out")
