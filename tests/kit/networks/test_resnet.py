@@ -9,6 +9,7 @@ import pytest
 import kit
 from kit.errors import InputError
 from kit.networks import resnet
+from kit.networks.published import SCALE
 from tests.kit.conftest import randomised
 from tests.kit.small import CLASSES, IMAGE_SIZE
 
@@ -71,13 +72,14 @@ def test_parameters_are_the_published_ones_but_for_biases(
     assert backbone.count_params() == reference.count_params() - biases
 
 
-def test_the_first_kernel_reads_red_first(
+def test_the_first_kernel_reads_red_first_and_takes_up_the_scale(
     networks: dict[int, kit.FCN], reference: keras.Model
 ) -> None:
     kernel = networks[8].tier("plain").get_layer("conv1_conv").kernel
     expected = reference.get_layer("conv1_conv").get_weights()[0]
     for ours, theirs in enumerate((2, 1, 0)):
-        np.testing.assert_array_equal(kernel[:, :, ours], expected[:, :, theirs])
+        # A power of two: not a bit is lost.
+        np.testing.assert_array_equal(kernel[:, :, ours] * SCALE, expected[:, :, theirs])
 
 
 @pytest.mark.parametrize(
