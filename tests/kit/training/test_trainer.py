@@ -177,9 +177,20 @@ def test_missing_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_recipe_trains_in_integers(tmp_path: Path) -> None:
-    recipe = replace(RECIPE, epochs=1, precision="integer", optimizer="sgd", learning_rate=2.0**-4)
+    recipe = replace(
+        RECIPE,
+        family="fcn_vgg16",
+        width=0.05,
+        configurations={},
+        draw_weights={},
+        epochs=1,
+        precision="integer",
+        precision_options={"magnitude": "keep"},
+        optimizer="sgd",
+        learning_rate=2.0**-4,
+    )
     found = trainer.train(recipe, tmp_path / "out").network
-    assert found.arithmetic.to_policy() == {"policy": "integer"}
+    assert found.arithmetic.to_policy() == {"policy": "integer", "magnitude": "keep"}
     assert not found.arithmetic.uncalibrated(found.tier(found.default_tier))
 
 
