@@ -122,10 +122,12 @@ def train(
         seed: Of initial weights, data order, augmentation and draws.
         resume: Go on from the checkpoint in `out`, or return the finished network that is there.
         mixed_precision: Whether layers compute in bfloat16; weights, losses and the saved network
-            are float32 all the same. `None`: on an accelerator only, for CPUs were slower with it.
+            are float32 all the same. `None`: on an accelerator only, for CPUs were slower with it,
+            and not with another precision than float32, whose steps bfloat16 cannot hold.
 
     Raises:
-        InputError: if data or weights are missing, or the checkpoint is of another recipe.
+        InputError: if data or weights are missing, the checkpoint is of another recipe, or bfloat16
+            is asked for beside another precision.
     """
     recipe = replace(recipe, data=str(data or recipe.data), epochs=epochs or recipe.epochs)
     identity = {**recipe.to_dict(), "seed": seed}
@@ -136,26 +138,9 @@ def train(
         raise InputError(
             f"`out` must hold no unfinished run unless it is resumed (--resume); received: {out}"
         )
-    dataset = open_dataset(recipe.data, "train", **recipe.data_options)
+    batches = training_batches(recipe, seed)
     out.mkdir(parents=True, exist_ok=True)
-    keras.utils.set_random_seed(seed)
-    batches = Batches(
-        dataset,
-        recipe.batch_size,
-        recipe.crop_size,
-        augmentation=Augmentation(**recipe.augmentation),
-        shuffle=True,
-        seed=seed,
-    )
-    if mixed_precision is None:
-        mixed_precision = not keras.distribution.list_devices()[0].startswith("cpu")
-    with _layers_in("mixed_bfloat16" if mixed_precision else "float32"):
-        network = _network(recipe, dataset, seed)
-        policy = {"policy": recipe.precision, **recipe.precision_options}
-        if make_arithmetic(policy).to_policy() != network.arithmetic.to_policy():
-            first = [batches[index] for index in range(min(_CALIBRATION_BATCHES, len(batches)))]
-            network = quantize(network, policy, calibration=first)
-    _compile(network, recipe, dataset, len(batches) * recipe.epochs, seed)
+    network = prepared(recipe, batches, seed=seed, mixed_precision=mixed_precision)
     if resume and checkpoint.exists():
         checkpoint.restore(network)
     network.fit(
@@ -180,6 +165,59 @@ def train(
     _save(network, out, identity, checkpoint.history)
     checkpoint.remove()
     return _result(network, out, checkpoint.history)
+
+
+def training_batches(recipe: Recipe, seed: int) -> Batches:
+    """What a recipe trains on.
+
+    Args:
+        recipe: What to train.
+        seed: Of order and augmentation.
+
+    Raises:
+        InputError: if the data are missing.
+    """
+    return Batches(
+        open_dataset(recipe.data, "train", **recipe.data_options),
+        recipe.batch_size,
+        recipe.crop_size,
+        augmentation=Augmentation(**recipe.augmentation),
+        shuffle=True,
+        seed=seed,
+    )
+
+
+def prepared(
+    recipe: Recipe, batches: Batches, *, seed: int = 0, mixed_precision: bool | None = None
+) -> AdaptiveNetwork:
+    """A recipe's network at its crop size, compiled and not yet trained.
+
+    Args:
+        recipe: What to train.
+        batches: What it will be trained on; the first calibrate a network of 8 bits.
+        seed: Of initial weights and draws.
+        mixed_precision: As of `train`.
+
+    Raises:
+        InputError: if weights are missing, or bfloat16 is asked for beside another precision.
+    """
+    if mixed_precision is None:
+        is_on_cpu = keras.distribution.list_devices()[0].startswith("cpu")
+        mixed_precision = recipe.precision == "float32" and not is_on_cpu
+    elif mixed_precision and recipe.precision != "float32":
+        raise InputError(
+            "`mixed_precision` must be off for a precision other than float32; "
+            f"received: on, with {recipe.precision}"
+        )
+    keras.utils.set_random_seed(seed)
+    with _layers_in("mixed_bfloat16" if mixed_precision else "float32"):
+        network = _network(recipe, batches.dataset, seed)
+        policy = {"policy": recipe.precision, **recipe.precision_options}
+        if make_arithmetic(policy).to_policy() != network.arithmetic.to_policy():
+            first = [batches[index] for index in range(min(_CALIBRATION_BATCHES, len(batches)))]
+            network = quantize(network, policy, calibration=first)
+    _compile(network, recipe, batches.dataset, len(batches) * recipe.epochs, seed)
+    return network
 
 
 @contextmanager

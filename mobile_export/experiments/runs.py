@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from kit.data import open_dataset
+from kit.errors import InputError
 from kit.training import Recipe, train
 from mobile_export.evaluation import evaluate_network
 from mobile_export.runtime.files import replacing
+
+_SCORES = "scores.json"
 
 
 def trained(recipe: Recipe, folder: Path, seed: int) -> None:
@@ -21,31 +24,47 @@ def trained(recipe: Recipe, folder: Path, seed: int) -> None:
     train(recipe, folder, seed=seed, resume=True)
 
 
-def scored(recipe: Recipe, out: Path, seed: int) -> dict[str, Any]:
+def scored(recipe: Recipe, out: Path, seed: int, split: str = "val") -> dict[str, Any]:
     """Trains and scores one variant, or finds what was done before.
 
+    The scores suffice: a run that was made on another machine need not bring its network.
+
     Args:
-        recipe: what to train.
+        recipe: what to train; without bfloat16, whatever the machine.
         out: folder of the study; the run's own is in it.
         seed: of the run.
+        split: that is scored.
 
     Returns:
-        `variant`, `seed`, `dice` and `miou` of each tier in float, 0-1, and `wall_s`.
+        `variant`, `seed`, `dice` and `miou` of each tier in the arithmetic of the network, 0-1, and
+        `wall_s`.
+
+    Raises:
+        InputError: the run's folder holds the scores of another recipe, or of another split.
     """
     folder = out / f"{recipe.name}_{seed}"
-    made = train(recipe, folder, seed=seed, resume=True)
-    path = folder / "scores.json"
-    if not path.is_file():
-        evaluation = evaluate_network(
-            made.network, open_dataset(recipe.data, "val", **recipe.data_options)
-        )
-        content = {
-            "variant": recipe.name,
-            "seed": seed,
-            "dice": {score.tier: round(score.dice, 5) for score in evaluation.scores},
-            "miou": {score.tier: round(score.miou, 5) for score in evaluation.scores},
-            "wall_s": made.wall_s,
-        }
-        with replacing(path) as partial:
-            partial.write_text(json.dumps(content))
-    return json.loads(path.read_text())
+    path = folder / _SCORES
+    of = json.loads(json.dumps({"recipe": recipe.to_dict(), "split": split}))
+    if path.is_file():
+        content = json.loads(path.read_text())
+        if content["of"] != of:
+            raise InputError(
+                f"{path} must hold the scores of the recipe {recipe.name} on {split} to be used "
+                f"again; it holds those of {content['of']['recipe']['name']} on "
+                f"{content['of']['split']}, with other settings"
+            )
+        return content
+    made = train(recipe, folder, seed=seed, resume=True, mixed_precision=False)
+    dataset = open_dataset(recipe.data, split, **recipe.data_options)
+    scores = evaluate_network(made.network, dataset).scores
+    content = {
+        "variant": recipe.name,
+        "seed": seed,
+        "dice": {score.tier: round(score.dice, 5) for score in scores},
+        "miou": {score.tier: round(score.miou, 5) for score in scores},
+        "wall_s": made.wall_s,
+        "of": of,
+    }
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(content))
+    return content
