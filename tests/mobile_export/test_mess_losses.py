@@ -7,7 +7,7 @@ import pytest
 
 from mobile_export.experiments import Results, Settings, find
 from mobile_export.experiments import mess_losses as study
-from tests.mobile_export.block_folder import TINY, write_blocks
+from tests.mobile_export.block_folder import TINY, one_by_one, write_blocks
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -24,6 +24,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Results:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(study.SCALES, "quick", scale)
         patch.setattr(study, "MODES", dict.fromkeys(MODES))
+        patch.setattr(study, "side_by_side", one_by_one)
         out = tmp_path_factory.mktemp("runs") / "losses"
         return find("mess_losses")(Settings(out=out, scale="quick", seed=2, data=str(data)))
 

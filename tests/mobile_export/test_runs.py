@@ -1,0 +1,37 @@
+"""Scores of a run that was made elsewhere are used as they are, and only for what they are of."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kit.errors import InputError
+from kit.training import Recipe
+from mobile_export.experiments.runs import scored
+
+RECIPE = Recipe(name="mine", data="nowhere", image_size=(64, 64), crop_size=(32, 32), epochs=1)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """The scores of a run without its network."""
+    folder = tmp_path / "mine_3"
+    folder.mkdir()
+    content = {"variant": "mine", "of": {"recipe": RECIPE.to_dict(), "split": "test"}}
+    (folder / "scores.json").write_text(json.dumps(content))
+    return tmp_path
+
+
+def test_scores_suffice(out: Path) -> None:
+    assert scored(RECIPE, out, 3, "test")["variant"] == "mine"
+
+
+def test_scores_of_another_split_are_refused(out: Path) -> None:
+    with pytest.raises(InputError, match=r"must hold the scores of the recipe mine on val"):
+        scored(RECIPE, out, 3)
+
+
+def test_scores_of_another_recipe_are_refused(out: Path) -> None:
+    with pytest.raises(InputError, match="with other settings"):
+        scored(replace(RECIPE, epochs=2), out, 3, "test")
