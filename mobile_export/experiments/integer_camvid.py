@@ -57,6 +57,7 @@ COLUMNS = (
     Column("network", "network"),
     Column("tier", "tier"),
     Column("trained in", "arithmetic"),
+    Column("seeds", "seeds"),
     Column("mIoU", "miou", _hundredths),
     Column("Dice", "dice", _hundredths),
     Column("to float32", "to_float", _signed),
@@ -92,7 +93,7 @@ def run(settings: Settings) -> Results:
     timed = {network: _timed(network, scale, settings) for network in (UNET, FCN, DEEPLAB)}
     about = {
         "command": settings.command(NAME),
-        "seeds": {UNET: [settings.seed], "others": sorted({seed for _, _, seed, _ in todo})},
+        "seeds": sorted({seed for _, _, seed, _ in todo}),
         "data": f"{todo[0][0].data} test, each label map at its own size",
         "epochs": {
             variant.network: recipe_of(name, settings).epochs for name, variant in VARIANTS.items()
@@ -179,13 +180,16 @@ def _rows(
                     "network": network,
                     "tier": tier,
                     "arithmetic": variant.arithmetic,
+                    "seeds": len(made),
                     "miou": round(mean(run["miou"][tier] for run in made), 5),
                     "dice": round(mean(run["dice"][tier] for run in made), 5),
                 }
                 if variant.arithmetic != FLOAT:
                     differences = [
                         run["miou"][tier] - other["miou"][tier]
-                        for run, other in zip(made, of_float, strict=True)
+                        for run in made
+                        for other in of_float
+                        if run["seed"] == other["seed"]
                     ]
                     row |= {
                         "to_float": round(mean(differences), 5),

@@ -24,21 +24,23 @@ class Variant:
         arithmetic: what the arithmetic is called; `FLOAT` is what others are compared with.
         recipe: of the kit.
         changes: fields that differ from it.
+        most_seeds: runs of it, however many the scale has.
     """
 
     network: str
     arithmetic: str
     recipe: str
     changes: Mapping[str, Any] = field(default_factory=dict)
+    most_seeds: int = 3
 
 
 FLOAT = "float32"
 UNET, FCN, DEEPLAB = "U-Net+PTA", "FCN-VGG16", "DeepLabV3-ResNet50"
 DISCARDED, KEPT = "integer, magnitude discarded", "integer, magnitude kept"
 VARIANTS: Mapping[str, Variant] = {
-    "unet_float": Variant(UNET, FLOAT, "camvid_qat", _IN_FLOAT),
-    "unet_qat": Variant(UNET, "qat", "camvid_qat"),
-    "unet_integer": Variant(UNET, "integer", "camvid_integer"),
+    "unet_float": Variant(UNET, FLOAT, "camvid_qat", _IN_FLOAT, most_seeds=1),
+    "unet_qat": Variant(UNET, "qat", "camvid_qat", most_seeds=1),
+    "unet_integer": Variant(UNET, "integer", "camvid_integer", most_seeds=1),
     "fcn_float": Variant(
         FCN, FLOAT, "camvid_fcn_integer", {**_IN_FLOAT, "learning_rate": _FCN_RATE}
     ),
@@ -63,6 +65,7 @@ VARIANTS: Mapping[str, Variant] = {
             },
             "learning_rate": _DEEPLAB_RATE_WITHOUT_MAGNITUDE,
         },
+        most_seeds=1,
     ),
 }
 """Name of a run -> what it trains."""
@@ -74,7 +77,7 @@ class Scale:
 
     Args:
         changes: network -> fields that differ from those of its recipes.
-        seeds: runs of each network but U-Net+PTA, which has one.
+        seeds: runs of each variant that does not say fewer.
         calibration_images: from the training split.
         min_agreement: share of pixels on which each int8 tier must agree with Keras.
         step_crops: network -> (height, width) of the images on which steps are timed.
@@ -112,7 +115,7 @@ def jobs(settings: Settings) -> list[tuple[Recipe, Path, int, str]]:
         (recipe_of(name, settings), settings.out, settings.seed + index, "test")
         for index in range(seeds)
         for name, variant in VARIANTS.items()
-        if index == 0 or variant.network != UNET
+        if index < variant.most_seeds
     ]
 
 
