@@ -97,7 +97,7 @@ def test_own_file(tmp_path: Path) -> None:
         (SIZES + 'precision = "integer"', "`optimizer` must be sgd for the precision integer"),
         (
             SIZES + "[precision_options]\nstrict = false",
-            "`precision_options` must go with the precision integer; received: strict with float32",
+            "`precision_options` must go with the precisions qat and integer; received: strict with float32",
         ),
         (
             SIZES + 'optimizer = "sgd"\nlearning_rate = 0.1',
