@@ -74,6 +74,15 @@ class Rounding(Arithmetic):
 
         read: dict[str, Any] = {}  # several convolutions may read one tensor
 
+        def narrowed(reader: FakeQuantActivation, value: Any, step: Call) -> Any:
+            if reader.name not in read:
+                layer: keras.layers.Layer = reader
+                if step.inputs[0] in known.values():
+                    # As for `entries`: what trains here is not what reads there.
+                    layer = FakeQuantAgain(reader, is_frozen=True, name=f"{reader.name}_again")
+                read[reader.name] = layer(value)
+            return read[reader.name]
+
         def rounded(value: Any) -> Any:
             return entries.get(id(value), value)
 
@@ -83,9 +92,7 @@ class Rounding(Arithmetic):
             if step.kind == "convolution":
                 layer, reader = self._convolution(step), self._reader(step)
                 if reader is not None:
-                    if reader.name not in read:
-                        read[reader.name] = reader(args[0])
-                    args = (read[reader.name], *args[1:])
+                    args = (narrowed(reader, args[0], step), *args[1:])
             elif step.kind == "norm":
                 layer = self._norm(step)
             elif step.kind == "rescale":

@@ -42,7 +42,7 @@ ROWS: Mapping[str, tuple[tuple[int, int], ...]] = {
 }
 """Name of a row -> the widths, of weights and activations, that its training passes through."""
 
-_NETWORK = {
+_NETWORK: Mapping[str, Any] = {
     "family": "fcn",
     "backbone": "resnet50",
     "output_stride": 16,
