@@ -1,4 +1,4 @@
-"""The verbs `evaluate`, `export`, `verify` and `benchmark`."""
+"""The verbs `evaluate`, `export`, `verify`, `benchmark` and `pack`."""
 
 import json
 from pathlib import Path
@@ -9,6 +9,7 @@ import click
 from kit import AdaptiveNetwork
 from kit.data import open_dataset
 from kit.quantization import quantize
+from kit.quantization.packed import pack as run_pack
 from kit.search.exit_plan import ExitPlan
 from mobile_export.benchmark import benchmark as run_benchmark
 from mobile_export.benchmark import benchmark_runtime
@@ -300,6 +301,22 @@ def benchmark(
     if record:
         add_figures(bundles[0], result.figures(bundles[0]))
     _print(content, text, as_json)
+
+
+@click.command()
+@click.argument("network", type=_FILE)
+@click.option("--out", required=True, type=_FILE, help="The file to write.")
+@_JSON
+def pack(network: Path, out: Path, as_json: bool) -> None:
+    """Write NETWORK (.keras) with its kernels in as many bits as they have."""
+    size = run_pack(load_network(network), out)
+    ratios = {"to_float32": size.packed / size.float32, "to_int8": size.packed / size.int8}
+    result = {"packed": str(out), "bytes": size.packed, **ratios}
+    text = (
+        f"{out}: {size.packed / 1000:.1f} kB, {ratios['to_float32']:.3f} of float32, "
+        f"{ratios['to_int8']:.3f} of int8"
+    )
+    _print(result, text, as_json)
 
 
 def load_network(path: Path) -> AdaptiveNetwork:

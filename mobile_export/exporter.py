@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from kit import AdaptiveNetwork, Tier
 from kit.data import Dataset, LabelClass
-from kit.quantization import Integer, Rounding
+from kit.quantization import FakeQuant, Integer, Rounding
 from kit.quantization.integer_options import FORMAT_BITS
 from mobile_export.converter import convert_int8
 from mobile_export.evaluation import evaluate_bundle
@@ -84,7 +84,8 @@ def export(
         threads: CPU threads. Defaults to the cores.
 
     Raises:
-        TiersegError: an argument is wrong; the message names it.
+        TiersegError: an argument is wrong; the message names it. So is a network whose activations
+            were trained in fewer bits than the format's.
         VerificationError: the verifier refuses what was made; nothing is written.
         ConversionError: the network holds something that LiteRT cannot run in integers.
 
@@ -107,6 +108,7 @@ def export(
             for item in network.exits
         ]
         network = network.with_exits(exits, network.image_thresholds) if exits else network
+    _check_widths(network)
     chosen = choose(network, tiers)
     stages = chosen_stages(network, chosen) if outputs == "mask" else ()
     images = [_checked(image, index) for index, image in enumerate(calibration_images)]
@@ -162,16 +164,23 @@ def _is_trained(network: AdaptiveNetwork, tiers: Sequence[Tier]) -> bool:
     return True
 
 
-def _kernels(network: AdaptiveNetwork) -> list[np.ndarray]:
-    """The kernels that a network was trained with as integers; none if it was not."""
-    if not isinstance(network.arithmetic, Integer):
-        return []
-    bits = network.arithmetic.options.activation_bits
+def _check_widths(network: AdaptiveNetwork) -> None:
+    """Refuse a network that int8 operators would compute otherwise than it was trained."""
+    arithmetic = network.arithmetic
+    if not isinstance(arithmetic, Integer | FakeQuant):
+        return
+    bits = arithmetic.options.activation_bits
     if bits != FORMAT_BITS:
         raise TiersegError(
             f"`network` must have activations of {FORMAT_BITS} bits, which are those of the "
             f"format; got {bits}"
         )
+
+
+def _kernels(network: AdaptiveNetwork) -> list[np.ndarray]:
+    """The kernels that a network was trained with as integers; none if it was not."""
+    if not isinstance(network.arithmetic, Integer | FakeQuant):
+        return []
     return whole_kernels(network.arithmetic)
 
 

@@ -8,14 +8,14 @@ import keras
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from kit.quantization.integer import Integer
+from kit.quantization.rounding import Rounding
 from mobile_export.calibration import TRANSPOSED, convolutions
 
 _MOST = 127
 _HALF_STEP = 0.51  # a rounding error, with room for float32's own
 
 
-def whole_kernels(arithmetic: Integer) -> list[np.ndarray]:
+def whole_kernels(arithmetic: Rounding) -> list[np.ndarray]:
     """The kernels of a network that was trained in integers, int8, laid out as in a `.tflite`."""
     kernels = []
     for made in arithmetic.convolutions:

@@ -70,15 +70,19 @@ class FakeQuantActivation(keras.layers.Layer):
         if self.limits is not None:
             return self.again(x)
         if self.mode == "observe":
-            low, high = self.ends(x)
-            self.move(
-                ops.minimum(ops.convert_to_tensor(self.low), low),
-                ops.maximum(ops.convert_to_tensor(self.high), high),
-            )
+            self.observe(x)
             return x
         if not training:
             return self.again(x)
         return self.passed(x) if self.mode == "hold" else self.learned(x)
+
+    def observe(self, x: Any) -> None:
+        """Widen the range to what passes."""
+        low, high = self.ends(x)
+        self.move(
+            ops.minimum(ops.convert_to_tensor(self.low), low),
+            ops.maximum(ops.convert_to_tensor(self.high), high),
+        )
 
     def learned(self, x: Any) -> Any:
         """Move the range towards that of a batch in training, and round to it."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
+from kit.quantization.low_bits import kernel_codes
 from kit.quantization.rounded_conv import RoundedConv
 from kit.quantization.rounded_error import straight_through
 
@@ -34,14 +36,47 @@ class FakeQuantConv(RoundedConv):
     Input and output: as of `conv`.
     """
 
+    @property
+    def channel_axes(self) -> tuple[int, ...]:
+        """Axes of the kernel that one output channel runs along."""
+        if isinstance(self.conv, keras.layers.Conv2DTranspose):
+            # (height, width, channels out, channels in).
+            return (0, 1, 3)
+        if isinstance(self.conv, keras.layers.DepthwiseConv2D):
+            return (0, 1)
+        return (0, 1, 2)
+
+    def codes(self) -> tuple[np.ndarray, np.ndarray, int]:
+        """What a file of few bits holds of the kernel.
+
+        Returns:
+            Whole numbers, float32 of the kernel's shape; the step of each channel, float32, which
+            broadcasts to it; and the width of the numbers.
+        """
+        kernel = ops.cast(ops.convert_to_tensor(self.conv.kernel), "float32")
+        codes, step = kernel_codes(kernel, self._bits(), self.channel_axes)
+        return ops.convert_to_numpy(codes), ops.convert_to_numpy(step), BITS
+
+    def take_codes(self, codes: np.ndarray, step: np.ndarray) -> None:
+        """Run with the kernel that these stand for.
+
+        Args:
+            codes: Whole numbers, float32 of the kernel's shape.
+            step: Of each channel, as `codes` gives it.
+        """
+        self.conv.kernel.assign(codes * step)
+
+    def _bits(self) -> Any:
+        return BITS
+
     def kernel(self) -> Any:
         """The kernel that the int8 one stands for, in the shape of the convolution's."""
         kernel = ops.convert_to_tensor(self.conv.kernel)
         shape = kernel.shape
         if isinstance(self.conv, keras.layers.Conv2DTranspose):
-            # (height, width, channels out, channels in). Not by the operator, whose axis is the
-            # last one: the converter refuses to transpose what has a scale a channel.
-            return _rounded(kernel, axes=(0, 1, 3))
+            # Not by the operator, whose axis is the last one: the converter refuses to transpose
+            # what has a scale a channel.
+            return _rounded(kernel, axes=self.channel_axes)
         if isinstance(self.conv, keras.layers.DepthwiseConv2D):
             kernel = ops.reshape(kernel, (*shape[:2], 1, shape[2] * shape[3]))
         return ops.reshape(fake_quant_per_channel(kernel, BITS), shape)

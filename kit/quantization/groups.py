@@ -44,6 +44,7 @@ class Call:
         is_normed: Of a convolution, whether a normalisation takes its output.
         source: The layer that gives its first input; `None` for an input of the model.
         is_last: Whether only interpolation and decisions follow.
+        sees_image: Whether it takes in the image, rescaled or padded perhaps.
         inputs: Identities of the tensors that it takes.
         identity: Of its output; tensors that are computed alike have the same.
     """
@@ -54,8 +55,16 @@ class Call:
     is_normed: bool
     source: Any
     is_last: bool
+    sees_image: bool
     inputs: tuple[str, ...]
     identity: str
+
+    @property
+    def is_edge(self) -> bool:
+        """Whether it is a convolution that sees the image or gives logits."""
+        return self.kind == "convolution" and (
+            self.sees_image or (self.is_last and not self.is_normed)
+        )
 
 
 def grouped(model: keras.Model, known: Mapping[int, str]) -> list[Call]:
@@ -103,9 +112,13 @@ def grouped(model: keras.Model, known: Mapping[int, str]) -> list[Call]:
     for _, inputs, output in reversed(records):
         if output in taken_on:
             taken_on.update(inputs)
+    images = {id(tensor) for tensor in model.inputs if id(tensor) not in known}
     calls = []
     for layer, inputs, output in records:
         kind = kinds[output]
+        sees_image = bool(inputs) and inputs[0] in images
+        if sees_image and kind in ("rescale", "pass"):
+            images.add(output)
         if kind == "norm" and (kinds.get(inputs[0]) != "convolution" or uses[inputs[0]] > 1):
             raise _unknown(layer)
         follower = following.get(output) if uses[output] == 1 else None
@@ -117,6 +130,7 @@ def grouped(model: keras.Model, known: Mapping[int, str]) -> list[Call]:
                 is_normed=isinstance(follower, keras.layers.BatchNormalization),
                 source=sources.get(inputs[0]) if inputs else None,
                 is_last=output not in taken_on,
+                sees_image=sees_image,
                 inputs=tuple(identities[key] for key in inputs),
                 identity=identities[output],
             )

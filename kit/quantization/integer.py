@@ -136,5 +136,4 @@ class Integer(Rounding):
 
     def _is_float(self, step: Call) -> bool:
         """Whether a convolution is a first or a last one, and these are to stay in float32."""
-        is_first = isinstance(step.source, keras.layers.Rescaling)
-        return self.options.float_first_last and (is_first or (step.is_last and not step.is_normed))
+        return self.options.float_first_last and step.is_edge

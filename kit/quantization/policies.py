@@ -31,7 +31,7 @@ def make_arithmetic(policy: str | Mapping[str, Any]) -> Arithmetic:
     name = options.pop("policy", None)
     if name not in _KINDS:
         raise InputError(f"`policy` must be one of {', '.join(POLICIES)}; received: {name!r}")
-    if name != Integer.policy and options:
+    if name == Arithmetic.policy and options:
         raise InputError(
             f"`policy` {name!r} must have no options; received: {', '.join(sorted(options))}"
         )

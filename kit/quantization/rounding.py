@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -48,6 +48,10 @@ class Rounding(Arithmetic):
     def _new_activation(self, step: Call, name: str) -> FakeQuantActivation:
         """The rounding of what an operator gives, its range to be learned."""
 
+    def _reader(self, step: Call) -> FakeQuantActivation | None:
+        """What rounds once more what a convolution takes in, if anything does."""
+        return None
+
     def _norm(self, step: Call) -> Any:
         """A normalisation in these numbers."""
         return step.layer
@@ -68,6 +72,17 @@ class Rounding(Arithmetic):
             if id(tensor) in known
         }
 
+        read: dict[str, Any] = {}  # several convolutions may read one tensor
+
+        def narrowed(reader: FakeQuantActivation, value: Any, step: Call) -> Any:
+            if reader.name not in read:
+                layer: keras.layers.Layer = reader
+                if step.inputs[0] in known.values():
+                    # As for `entries`: what trains here is not what reads there.
+                    layer = FakeQuantAgain(reader, is_frozen=True, name=f"{reader.name}_again")
+                read[reader.name] = layer(value)
+            return read[reader.name]
+
         def rounded(value: Any) -> Any:
             return entries.get(id(value), value)
 
@@ -75,7 +90,9 @@ class Rounding(Arithmetic):
             args, kwargs = keras.tree.map_structure(rounded, (args, kwargs))
             step = next(calls)
             if step.kind == "convolution":
-                layer = self._convolution(step)
+                layer, reader = self._convolution(step), self._reader(step)
+                if reader is not None:
+                    args = (narrowed(reader, args[0], step), *args[1:])
             elif step.kind == "norm":
                 layer = self._norm(step)
             elif step.kind == "rescale":
@@ -113,14 +130,22 @@ class Rounding(Arithmetic):
     def _activation(
         self, step: Call, limits: tuple[float, float] | None = None
     ) -> FakeQuantActivation:
-        name = _range_name(step.layer.name, step.identity)
+        def make(name: str) -> FakeQuantActivation:
+            if limits is None:
+                return self._new_activation(step, name)
+            return FakeQuantActivation(limits, name=name)
+
+        return self._shared(step.layer.name, step.identity, make)
+
+    def _shared(
+        self, source: str, identity: str, make: Callable[[str], FakeQuantActivation]
+    ) -> FakeQuantActivation:
+        """The rounding of a tensor, one for all that is computed alike."""
+        name = _range_name(source, identity)
         for made in self.activations:
             if made.name == name:
                 return made
-        if limits is None:
-            made = self._new_activation(step, name)
-        else:
-            made = FakeQuantActivation(limits, name=name)
+        made = make(name)
         self.activations.append(made)
         return made
 

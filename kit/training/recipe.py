@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from kit.errors import InputError
+from kit.quantization.bit_widths import parse_decay
 from kit.quantization.integer_sgd import check_power_of_two
 from kit.quantization.policies import POLICIES
 
+_PARTS = "bit_widths"
 _FOLDER = resources.files("kit") / "recipes"
 _CHOICES = {
     "family": ("adaptive_unet", "deeplab_v3", "fcn", "fcn_vgg16"),
@@ -61,7 +63,11 @@ class Recipe:
         head_loss: Arguments of `FilteredDistillation` in the phase of the heads.
         precision: `"float32"`, `"qat"` for quantization-aware training or `"integer"` for 8-bit
             integer training; see `kit.quantize`.
-        precision_options: Of the precision `integer`, as of `IntegerOptions`.
+        precision_options: Of the precision `integer`, as of `IntegerOptions`, or of `qat`, as of
+            `BitWidths`.
+        bit_widths: With the precision `qat`, pairs of `weight_bits` and `activation_bits`, of which
+            none rises: equal parts of the epochs (`BitWidthDecay`), in each of which the learning
+            rate of AdamW rises and falls anew.
         configurations: Name to vector, lightest first; the six presets if empty.
         augmentation: Arguments of `kit.data.Augmentation`.
         warm_up: Share of the steps that trains the heaviest tier alone.
@@ -99,6 +105,7 @@ class Recipe:
     head_loss: dict[str, Any] = field(default_factory=dict)
     precision: str = "float32"
     precision_options: dict[str, Any] = field(default_factory=dict)
+    bit_widths: tuple[tuple[int, int], ...] = ()
     configurations: dict[str, str] = field(default_factory=dict)
     augmentation: dict[str, Any] = field(default_factory=dict)
     warm_up: float = 0.3
@@ -127,11 +134,12 @@ class Recipe:
                 f"recipe {self.name!r}: `optimizer` must be sgd for the precision integer; "
                 f"received: {self.optimizer!r}"
             )
-        if self.precision_options and self.precision != "integer":
+        if self.precision_options and self.precision == "float32":
             raise InputError(
-                f"recipe {self.name!r}: `precision_options` must go with the precision integer; "
-                f"received: {', '.join(self.precision_options)} with {self.precision}"
+                f"recipe {self.name!r}: `precision_options` must go with the precisions qat and "
+                f"integer; received: {', '.join(self.precision_options)} with {self.precision}"
             )
+        self._check_bit_widths()
         if self.optimizer == "sgd":
             check_power_of_two("learning_rate", self.learning_rate)
         if self.heads and self.initial is None:
@@ -145,6 +153,35 @@ class Recipe:
                     f"recipe {self.name!r}: `{key}` must be from 0 to 1; "
                     f"received: {getattr(self, key)}"
                 )
+
+    def _check_bit_widths(self) -> None:
+        if not self.bit_widths:
+            return
+        object.__setattr__(self, "bit_widths", tuple(tuple(pair) for pair in self.bit_widths))
+        parse_decay(self.bit_widths)
+        if self.precision != "qat":
+            raise InputError(
+                f"recipe {self.name!r}: `bit_widths` must go with the precision qat; "
+                f"received: {self.precision!r}"
+            )
+        if twice := sorted({"weight_bits", "activation_bits"} & set(self.precision_options)):
+            raise InputError(
+                f"recipe {self.name!r}: `precision_options` must not hold what `bit_widths` say; "
+                f"received: {', '.join(twice)}"
+            )
+        if len(self.bit_widths) > self.epochs:
+            raise InputError(
+                f"recipe {self.name!r}: `bit_widths` must be {self.epochs} pairs or fewer, one an "
+                f"epoch; received: {len(self.bit_widths)}"
+            )
+
+    @property
+    def policy(self) -> dict[str, Any]:
+        """The policy of `kit.quantize` that the network ends in."""
+        policy = {"policy": self.precision, **self.precision_options}
+        if self.bit_widths:
+            policy["weight_bits"], policy["activation_bits"] = self.bit_widths[-1]
+        return policy
 
     @staticmethod
     def names() -> list[str]:
@@ -189,4 +226,6 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain data."""
-        return dataclasses.asdict(self)
+        content = dataclasses.asdict(self)
+        # Runs that were made before there were such parts are of the same recipe.
+        return content if self.bit_widths else {k: v for k, v in content.items() if k != _PARTS}

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from kit.networks.deeplab_v3 import DeepLabV3
 from kit.networks.fcn import FCN
 from kit.networks.fcn_vgg16 import FCNVGG16
 from kit.networks.overprovision import overprovision
-from kit.quantization import Halving, IntegerSGD, quantize
+from kit.quantization import BitWidthDecay, Halving, IntegerSGD, calibrate, quantize
 from kit.quantization.policies import make_arithmetic
 from kit.training.checkpoint import Checkpoint, replacing, write_text
 from kit.training.exit_heads import ExitHeads
@@ -150,6 +151,7 @@ def train(
         shuffle=False,
         verbose=0,
         callbacks=[
+            *([BitWidthDecay(recipe.bit_widths)] if recipe.bit_widths else []),
             StopAtNaN(batches, checkpoint),
             _Record(checkpoint, batches, recipe.epochs),
             checkpoint,
@@ -212,10 +214,9 @@ def prepared(
     keras.utils.set_random_seed(seed)
     with _layers_in("mixed_bfloat16" if mixed_precision else "float32"):
         network = _network(recipe, batches.dataset, seed)
-        policy = {"policy": recipe.precision, **recipe.precision_options}
-        if make_arithmetic(policy).to_policy() != network.arithmetic.to_policy():
+        if make_arithmetic(recipe.policy).to_policy() != network.arithmetic.to_policy():
             first = [batches[index] for index in range(min(_CALIBRATION_BATCHES, len(batches)))]
-            network = quantize(network, policy, calibration=first)
+            network = _quantized(network, recipe, first)
     _compile(network, recipe, batches.dataset, len(batches) * recipe.epochs, seed)
     return network
 
@@ -298,6 +299,16 @@ def _initial(recipe: Recipe, dataset: Dataset, record: dict[str, Any]) -> Adapti
     return network
 
 
+def _quantized(network: AdaptiveNetwork, recipe: Recipe, batches: list[Any]) -> AdaptiveNetwork:
+    """The network in the recipe's arithmetic, with the widths that training begins with."""
+    if not recipe.bit_widths:
+        return quantize(network, recipe.policy, calibration=batches)
+    network = quantize(network, recipe.policy)
+    network.arithmetic.set_widths(BitWidthDecay(recipe.bit_widths).parts[0])
+    calibrate(network, batches)
+    return network
+
+
 def _compile(
     network: AdaptiveNetwork, recipe: Recipe, dataset: Dataset, steps: int, seed: int
 ) -> None:
@@ -314,7 +325,13 @@ def _compile(
 
 def _optimizer(recipe: Recipe, steps: int, seed: int) -> keras.optimizers.Optimizer:
     if recipe.optimizer == "adamw":
-        rate = WarmUpCosine(recipe.learning_rate, steps, min(200, steps // 10))
+        # A cosine over all parts would leave the narrowest widths, which move the most, its end.
+        begins = [0]
+        if recipe.bit_widths:
+            decay = BitWidthDecay(recipe.bit_widths)
+            begins = [n * steps // recipe.epochs for n in decay.begins(recipe.epochs)]
+        shortest = min(after - before for before, after in pairwise([*begins, steps]))
+        rate = WarmUpCosine(recipe.learning_rate, steps, min(200, shortest // 10), begins[1:])
         # beta_2 = 0.99: Adam corrects its bias by the global step, and a branch that is met late
         # would begin with steps of (1 - 0.9) / sqrt(1 - beta_2) times the rate: 1 here, 3.2 for
         # 0.999.

@@ -96,8 +96,25 @@ def test_own_file(tmp_path: Path) -> None:
         (SIZES + 'heads = ["fcn"]', "`heads` needs `initial`.*; received: fcn"),
         (SIZES + 'precision = "integer"', "`optimizer` must be sgd for the precision integer"),
         (
+            SIZES + "bit_widths = [[2, 2]]",
+            "`bit_widths` must go with the precision qat; received: 'float32'",
+        ),
+        (
+            SIZES + 'precision = "qat"\nbit_widths = [[2, 2], [4, 2]]',
+            "`bit_widths` must not rise; received: 2/2, then 4/2",
+        ),
+        (
+            SIZES + 'precision = "qat"\nbit_widths = [[8, 8], [4, 4], [3, 3], [2, 2]]',
+            "`bit_widths` must be 3 pairs or fewer, one an epoch; received: 4",
+        ),
+        (
+            SIZES
+            + 'precision = "qat"\nbit_widths = [[2, 2]]\n[precision_options]\nweight_bits = 4',
+            "`precision_options` must not hold what `bit_widths` say; received: weight_bits",
+        ),
+        (
             SIZES + "[precision_options]\nstrict = false",
-            "`precision_options` must go with the precision integer; received: strict with float32",
+            "`precision_options` must go with the precisions qat and integer; received: strict",
         ),
         (
             SIZES + 'optimizer = "sgd"\nlearning_rate = 0.1',
