@@ -6,6 +6,7 @@ parts of the epochs, and at the fewest directly, as the control. Scored on the v
 Keras, for LiteRT has no convolution on bits; sizes are those of packed files.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from mobile_export.experiments.results import Results, Target
 from mobile_export.experiments.runs import scored
 from mobile_export.experiments.settings import Settings
 from mobile_export.metadata import versions
+from mobile_export.runtime.files import replacing
 from mobile_export.tables import Column, percent, points
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ SCALES = {
         {"epochs": 2},
         {"epochs": 5, "learning_rate": 5e-4},
     ),
-    "full": Scale({}, {"epochs": 80}, {"epochs": 30, "learning_rate": 5e-4}),
+    "full": Scale({}, {"epochs": 40}, {"epochs": 20, "learning_rate": 5e-4}),
 }
 
 
@@ -110,15 +112,13 @@ def run_row(name: str, settings: Settings) -> dict[str, Any]:
     """
     scores = scored(recipe_of(name, settings), settings.out, settings.seed)
     folder = settings.out / f"{name}_{settings.seed}"
-    packed = packed_path(folder)
-    if not packed.is_file():
+    size = folder / "packed.json"
+    if not size.is_file():
+        packed = folder / "network.packed"
         pack(keras.saving.load_model(folder / "network.keras", compile=False), packed)
-    return {**scores, "packed_bytes": packed.stat().st_size}
-
-
-def packed_path(folder: Path) -> Path:
-    """Where a run's packed network lies."""
-    return folder / "network.packed"
+        with replacing(size) as partial:
+            partial.write_text(json.dumps({"packed_bytes": packed.stat().st_size}))
+    return {**scores, **json.loads(size.read_text())}
 
 
 def run(settings: Settings) -> Results:
