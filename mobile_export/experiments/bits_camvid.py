@@ -1,4 +1,4 @@
-"""Bit-width decay (BFCN, arXiv 1612.00212) of an FCN on ResNet-50 on CamVid.
+"""Bit-width decay (BFCN, arXiv 1612.00212) of an FCN-8s on CamVid.
 
 One network is trained in float32; every row goes on from it for the same steps on the same data
 order: in float32, in 8 bits, at fewer by decay, which passes through the wider widths in equal
@@ -44,9 +44,8 @@ ROWS: Mapping[str, tuple[tuple[int, int], ...]] = {
 """Name of a row -> the widths, of weights and activations, that its training passes through."""
 
 _NETWORK: Mapping[str, Any] = {
-    "family": "fcn",
-    "backbone": "resnet50",
-    "output_stride": 16,
+    "family": "fcn_vgg16",
+    "width": 0.25,
     "encoder_weights": None,
     "exits": (),
 }
@@ -69,11 +68,15 @@ class Scale:
 
 SCALES = {
     "quick": Scale(
-        {"crop_size": (64, 96), "image_size": (192, 256)},
+        {"crop_size": (64, 96), "image_size": (96, 128)},
         {"epochs": 2},
         {"epochs": 5, "learning_rate": 5e-4},
     ),
-    "full": Scale({}, {"epochs": 20}, {"epochs": 20, "learning_rate": 5e-4}),
+    "full": Scale(
+        {"crop_size": (96, 128), "image_size": (192, 256)},
+        {"epochs": 30},
+        {"epochs": 10, "learning_rate": 5e-4},
+    ),
 }
 
 
@@ -136,7 +139,7 @@ def run(settings: Settings) -> Results:
         "command": settings.command(NAME),
         "seed": settings.seed,
         "data": f"{recipe.data} test, Keras",
-        "network": "FCN on ResNet-50, output stride 16, from random weights",
+        "network": "FCN-8s on a quarter of VGG-16's channels, from random weights",
         "crop_size": list(recipe.crop_size),
         "epochs": {"base": recipe_of(BASE, settings).epochs, "each row": recipe.epochs},
         "edges": "the first convolution and the last have 8 bits in every row but float",
@@ -144,7 +147,7 @@ def run(settings: Settings) -> Results:
     }
     return Results(
         name=NAME,
-        title=f"Bit-width decay of an FCN on ResNet-50, {settings.scale} scale",
+        title=f"Bit-width decay of FCN-8s on {recipe.data}, {settings.scale} scale",
         columns=[
             Column("row", "row"),
             Column("bits of weights/activations", "widths"),
