@@ -11,7 +11,7 @@ from kit import AdaptiveNetwork
 from kit.errors import InputError
 from kit.quantization.fake_quant_activation import FakeQuantActivation
 from kit.quantization.fake_quant_again import FakeQuantAgain
-from kit.quantization.groups import walk
+from kit.quantization.groups import tensors_of, walk
 from mobile_export.inspection import Inspection
 from mobile_export.integer_comparison import Difference, open_interpreter
 from mobile_export.integer_executor import IntegerExecutor
@@ -33,12 +33,16 @@ class FakeQuantComparison:
         layers: of each of these, the Keras layer whose output it is.
         logits: of the logits, from the image to the end.
         scale_deviation: largest relative difference of a scale from that of the trained range.
+        joined: Keras layers whose output has no tensor of its range in the file. What is only
+            concatenated afterwards the converter rounds once, to the range of the concatenation,
+            with which it is compared.
     """
 
     steps: tuple[Difference, ...]
     layers: tuple[str, ...]
     logits: Difference
     scale_deviation: float
+    joined: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -49,11 +53,13 @@ class _Rounding:
         layer: what rounds.
         taken: what it takes, symbolic.
         given: what it gives, symbolic.
+        is_joined: whether a concatenation takes that.
     """
 
     layer: FakeQuantActivation | FakeQuantAgain
     taken: Any
     given: Any
+    is_joined: bool
 
     @property
     def range(self) -> FakeQuantActivation:
@@ -69,6 +75,11 @@ class _Rounding:
     def zero(self) -> int:
         """The int8 that stands for 0."""
         return round(-float(self.range.low) / self.scale) - 128
+
+    def values(self, integers: np.ndarray) -> np.ndarray:
+        """The values that integers stand for, float32."""
+        steps = integers.astype(np.float32) - np.float32(self.zero)
+        return steps * np.float32(self.scale)
 
     def integers(self, values: Any) -> np.ndarray:
         """The integers that stand for rounded values."""
@@ -106,8 +117,9 @@ def compare_fake_quant(
     roundings, stepwise = _taken_apart(predictor)
     whole = keras.Model(predictor.input, layer_of(predictor, "mask").input)
     places = _places(executor, roundings, stepwise)
+    missing = [number for number in range(len(roundings)) if number not in places]
     names = {step.output: step.name for step in executor.steps}
-    steps = [Difference(names[place], 1, 0, 0, 0, 0) for place in places]
+    steps = {number: Difference(names[place], 1, 0, 0, 0, 0) for number, place in places.items()}
     logits = Difference("logits", 0, 0, 0, 0, 0)
     interpreter = open_interpreter(model, executor.steps, kernels)
     runner = interpreter.get_signature_runner(signature)
@@ -115,25 +127,40 @@ def compare_fake_quant(
     for image in images:
         pixels = resized(image, (height, width))[None]
         runner(image=pixels)
-        found = [np.asarray(interpreter.get_tensor(place, 0)) for place in places]
-        values = [
-            (given - np.float32(rounding.zero)) * np.float32(rounding.scale)
-            for rounding, given in zip(roundings, found, strict=True)
-        ]
+        found = {
+            number: np.asarray(interpreter.get_tensor(place, 0)) for number, place in places.items()
+        }
         batch = pixels.astype(np.float32)
-        for number, taken in enumerate(stepwise([batch, *values], training=False)):
+        values = [
+            rounding.values(found[number])
+            if number in found
+            else np.zeros((1, *rounding.given.shape[1:]), np.float32)
+            for number, rounding in enumerate(roundings)
+        ]
+        if missing:  # what follows takes what Keras gives there
+            taken = stepwise([batch, *values], training=False)
+            for number in missing:
+                values[number] = np.asarray(roundings[number].layer(taken[number], training=False))
+        taken = stepwise([batch, *values], training=False)
+        for number, integers in found.items():
             rounding = roundings[number]
-            expected = rounding.integers(rounding.layer(taken, training=False))
-            steps[number] += Difference.between(steps[number].name, found[number], expected)
+            expected = rounding.integers(rounding.layer(taken[number], training=False))
+            steps[number] += Difference.between(steps[number].name, integers, expected)
         # Nothing is rounded behind the logits.
-        expected = roundings[-1].integers(whole(batch, training=False))
-        logits += Difference.between("logits", found[-1], expected)
+        last = len(roundings) - 1
+        expected = roundings[last].integers(whole(batch, training=False))
+        logits += Difference.between("logits", found[last], expected)
     deviations = [
-        abs(executor.tensors[place].scale / rounding.scale - 1)
-        for rounding, place in zip(roundings, places, strict=True)
+        abs(executor.tensors[place].scale / roundings[number].scale - 1)
+        for number, place in places.items()
     ]
-    layers = tuple(rounding.layer.name for rounding in roundings)
-    return FakeQuantComparison(tuple(steps), layers, logits, max(deviations))
+    return FakeQuantComparison(
+        tuple(steps.values()),
+        tuple(roundings[number].layer.name for number in steps),
+        logits,
+        max(deviations),
+        tuple(roundings[number].layer.name for number in missing),
+    )
 
 
 def _taken_apart(predictor: keras.Model) -> tuple[list[_Rounding], keras.Model]:
@@ -141,29 +168,39 @@ def _taken_apart(predictor: keras.Model) -> tuple[list[_Rounding], keras.Model]:
 
     Its inputs are the image and what each of the roundings gives, its outputs what each takes.
     """
-    found: list[_Rounding] = []
+    found: list[tuple[Any, Any, Any]] = []
+    joined: set[int] = set()
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
         output = layer(*args, **kwargs)
+        if isinstance(layer, keras.layers.Concatenate):
+            joined.update(id(tensor) for tensor in tensors_of(args))
         if isinstance(layer, FakeQuantActivation | FakeQuantAgain):
-            found.append(_Rounding(layer, args[0], output))
+            found.append((layer, args[0], output))
         return output
 
     image = walk(predictor, call).inputs[0]
-    given, taken = [item.given for item in found], [item.taken for item in found]
-    return found, keras.Model([image, *given], taken)
+    roundings = [_Rounding(*item, is_joined=id(item[-1]) in joined) for item in found]
+    given, taken = [item.given for item in roundings], [item.taken for item in roundings]
+    return roundings, keras.Model([image, *given], taken)
 
 
 def _places(
     executor: IntegerExecutor, roundings: list[_Rounding], stepwise: keras.Model
-) -> list[int]:
-    """The file's tensor for each rounding: of its range and shape, and made of the same tensors."""
+) -> dict[int, int]:
+    """Number of a rounding -> the file's tensor of its range and shape, made of the same tensors.
+
+    What is concatenated may have none.
+    """
     made = {step.output: step.inputs for step in executor.steps}
     numbers = {id(tensor): number for number, tensor in enumerate(stepwise.inputs, start=_IMAGE)}
     known: dict[int, int] = {}
-    places = []
+    beyond: dict[int, set[int]] = {}  # sources of a rounding that has no tensor
     for number, (rounding, taken) in enumerate(zip(roundings, stepwise.outputs, strict=True)):
-        sources = {numbers[id(tensor)] for tensor in keras.utils.get_source_inputs(taken)}
+        sources: set[int] = set()
+        for tensor in keras.utils.get_source_inputs(taken):
+            source = numbers[id(tensor)]
+            sources |= beyond.get(source, {source})
         for index in made:
             tensor = executor.tensors[index]
             if (
@@ -174,15 +211,16 @@ def _places(
                 and tensor.zero == rounding.zero
                 and _sources(executor, made, known, index) == sources
             ):
+                known[index] = number
                 break
         else:
-            raise InputError(
-                f"`model` must hold a tensor of scale {rounding.scale:.6g} and zero point "
-                f"{rounding.zero} for {rounding.layer.name}; got none"
-            )
-        known[index] = number
-        places.append(index)
-    return places
+            if not rounding.is_joined:
+                raise InputError(
+                    f"`model` must hold a tensor of scale {rounding.scale:.6g} and zero point "
+                    f"{rounding.zero} for {rounding.layer.name}; got none"
+                )
+            beyond[number] = sources
+    return {number: index for index, number in known.items()}
 
 
 def _sources(

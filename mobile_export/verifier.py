@@ -429,7 +429,7 @@ def _rounding(
 
     That of the logits is told and not judged: what float32 rounds differently adds up on the way.
     """
-    worst, faults, logits = 1.0, [], []
+    worst, faults, logits, joined = 1.0, [], [], set()
     for name in tqdm(signatures, desc="round", unit="tier", delay=2, disable=None):
         try:
             found = compare_fake_quant(bundle.model_bytes, name, network, images[:1])
@@ -439,9 +439,11 @@ def _rounding(
             worst = min(worst, step.near_share)
             if step.near_share < _NEAR_SHARE:
                 faults.append(f"{name}: {step.name} of {layer} on {100 * step.near_share:.2f} %")
+        joined |= set(found.joined)
         logits.append(f"{name} {100 * found.logits.near_share:.1f} %")
     detail = (
         f"within one step of training, each operator by itself on {100 * worst:.2f} % of its "
         f"values; logits from the image on: {', '.join(logits)}"
+        + (f"; {len(joined)} tensors have the range of what they are joined to" if joined else "")
     )
     return Check("rounding", not faults, "; ".join(faults[:4]) or detail)
