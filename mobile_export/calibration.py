@@ -1,6 +1,7 @@
 """What the tensors of a float model hold when it sees images."""
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -100,7 +101,8 @@ def record(
         for place, digest in known.items()
         if digest in found and place in watched
     }
-    ranges |= _rounded_already(content)
+    trained = _rounded_already(content)
+    ranges |= trained | _sums_of_means(content, trained)
     of_inputs = {place: means[digest] for place, digest in known.items() if digest in means}
     return Statistics(ranges | rescaled, of_inputs, frozenset(rescaled))
 
@@ -277,6 +279,27 @@ def _rounded_already(content: Any) -> Ranges:
                 continue
             scale, zero = float(given.quantization.scale[0]), int(given.quantization.zeroPoint[0])
             ranges[number, taken] = (scale * (-128 - zero), scale * (127 - zero))
+    return ranges
+
+
+def _sums_of_means(content: Any, trained: Ranges) -> Ranges:
+    """Ranges of the sums that a constant makes a mean of, as training chose that of the mean.
+
+    Then each step of the mean is one of the sum, and only the latter is rounded.
+    """
+    ranges: Ranges = {}
+    for number, graph in enumerate(content.subgraphs):
+        uses = Counter(int(index) for operator in graph.operators for index in operator.inputs)
+        for operator in graph.operators:
+            code = content.operatorCodes[operator.opcodeIndex].builtinCode
+            place = number, int(operator.outputs[0])
+            if code != _OPERATORS.MUL or place not in trained:
+                continue
+            taken, factor = int(operator.inputs[0]), graph.tensors[operator.inputs[1]]
+            share = _scalar(content, factor)
+            if share is not None and share > 0 and uses[taken] == 1:
+                low, high = (end / float(share.item()) for end in trained[place])
+                ranges[number, taken] = low, high
     return ranges
 
 

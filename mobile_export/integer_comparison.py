@@ -20,6 +20,8 @@ _RESOLVERS = {
     "xnnpack": OpResolverType.AUTO,
 }
 
+_ONE_STEP = 1
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -30,6 +32,7 @@ class Difference:
         operators: number of operators that are counted.
         values: number of integers.
         unequal: number of those that are not LiteRT's.
+        distant: number of those that are more than a step from LiteRT's.
         largest: largest difference in steps.
     """
 
@@ -37,12 +40,34 @@ class Difference:
     operators: int
     values: int
     unequal: int
+    distant: int
     largest: int
+
+    @classmethod
+    def between(cls, name: str, mine: np.ndarray, theirs: np.ndarray) -> "Difference":
+        """The difference of two arrays of whole numbers, no operator counted.
+
+        Args:
+            name: of what gave them.
+            mine: any type.
+            theirs: any type, of the same shape.
+        """
+        if mine.shape != theirs.shape:
+            raise RuntimeError(f"{name} gives {mine.shape} here and {theirs.shape} in LiteRT")
+        # Whole numbers that LiteRT has in float are compared as such.
+        steps = np.abs(mine.astype(np.int64) - theirs.astype(np.int64))
+        unequal, distant = np.count_nonzero(steps), np.count_nonzero(steps > _ONE_STEP)
+        return cls(name, 0, steps.size, int(unequal), int(distant), int(steps.max(initial=0)))
 
     @property
     def equal_share(self) -> float:
         """Share of the integers that are LiteRT's."""
         return 1 - self.unequal / max(1, self.values)
+
+    @property
+    def near_share(self) -> float:
+        """Share of the integers that are LiteRT's or next to them."""
+        return 1 - self.distant / max(1, self.values)
 
     def __add__(self, other: "Difference") -> "Difference":
         return Difference(
@@ -50,6 +75,7 @@ class Difference:
             self.operators + other.operators,
             self.values + other.values,
             self.unequal + other.unequal,
+            self.distant + other.distant,
             max(self.largest, other.largest),
         )
 
@@ -99,32 +125,46 @@ def compare(
         InputError: no such signature, kernels or rounding, an operator that is not known in
             integers, or inputs that are not the signature's.
     """
-    if kernels not in _RESOLVERS:
-        raise InputError(f"`kernels` must be one of {', '.join(_RESOLVERS)}; got {kernels!r}")
     if signature in Inspection(model).signatures:
         model = single(model, signature)
     executor = IntegerExecutor(model, signature, rounding=rounding)
-    interpreter = Interpreter(
-        model_content=_with_all_outputs(model, executor.steps),
+    interpreter = open_interpreter(model, executor.steps, kernels)
+    runner = interpreter.get_signature_runner(signature)
+    steps = [Difference(step.name, 1, 0, 0, 0, 0) for step in executor.steps]
+    outputs: dict[str, Difference] = {}
+    for given in inputs:
+        mine = executor(**given)
+        for name, array in runner(**given).items():
+            found = Difference.between(name, mine[name], array)
+            outputs[name] = outputs[name] + found if name in outputs else found
+        for place, step in enumerate(executor.steps):
+            taken = [_tensor(executor, interpreter, index) for index in step.inputs]
+            theirs = interpreter.get_tensor(step.output, 0)
+            found = Difference.between(step.name, executor.run(step, taken), theirs)
+            steps[place] = steps[place] + found
+    return Comparison(tuple(steps), outputs)
+
+
+def open_interpreter(model: bytes, steps: Sequence[Step], kernels: str) -> Interpreter:
+    """LiteRT, its tensors to be read after a run.
+
+    Args:
+        model: bytes of a model of one signature.
+        steps: of its operators.
+        kernels: as of `compare`.
+
+    Raises:
+        InputError: no such kernels.
+    """
+    if kernels not in _RESOLVERS:
+        raise InputError(f"`kernels` must be one of {', '.join(_RESOLVERS)}; got {kernels!r}")
+    return Interpreter(
+        model_content=_with_all_outputs(model, steps),
         num_threads=1,
         experimental_op_resolver_type=_RESOLVERS[kernels],
         # XNNPACK has no such thing: what it computes is kept because it is an output.
         experimental_preserve_all_tensors=kernels != "xnnpack",
     )
-    runner = interpreter.get_signature_runner(signature)
-    steps = [Difference(step.name, 1, 0, 0, 0) for step in executor.steps]
-    outputs: dict[str, Difference] = {}
-    for given in inputs:
-        mine = executor(**given)
-        for name, array in runner(**given).items():
-            found = _difference(name, mine[name], array)
-            outputs[name] = outputs[name] + found if name in outputs else found
-        for place, step in enumerate(executor.steps):
-            taken = [_tensor(executor, interpreter, index) for index in step.inputs]
-            theirs = interpreter.get_tensor(step.output, 0)
-            found = _difference(step.name, executor.run(step, taken), theirs)
-            steps[place] = steps[place] + found
-    return Comparison(tuple(steps), outputs)
 
 
 def _with_all_outputs(model: bytes, steps: Sequence[Step]) -> bytes:
@@ -144,11 +184,3 @@ def _tensor(executor: IntegerExecutor, interpreter: Any, index: int) -> np.ndarr
     if tensor.constant is not None:
         return None
     return np.asarray(interpreter.get_tensor(index, 0)).astype(tensor.dtype)
-
-
-def _difference(name: str, mine: np.ndarray, theirs: np.ndarray) -> Difference:
-    if mine.shape != theirs.shape:
-        raise RuntimeError(f"{name} gives {mine.shape} here and {theirs.shape} in LiteRT")
-    # Whole numbers that LiteRT has in float are compared as such.
-    steps = np.abs(mine.astype(np.int64) - theirs.astype(np.int64))
-    return Difference(name, 0, steps.size, int(np.count_nonzero(steps)), int(steps.max(initial=0)))

@@ -10,6 +10,9 @@ import numpy as np
 from tqdm import tqdm
 
 from kit import AdaptiveNetwork
+from kit.errors import InputError
+from kit.quantization import FakeQuant
+from mobile_export.fake_quant_comparison import compare_fake_quant
 from mobile_export.inspection import Inspection
 from mobile_export.packing import single
 from mobile_export.prediction import predict
@@ -36,6 +39,7 @@ _KEYS = (
 _SIZE_LIMIT = 1.10
 _SIZE_LIMIT_OF_EXITS = 1.15  # beside the weights of the heads
 _SIZE_ALLOWANCE = 40_000  # bytes of graph and scales of a further signature, for small networks
+_NEAR_SHARE = 0.999  # of an operator's values, that must be within one step of training's
 _OUTPUTS = ({"mask", "confidence"}, {"logits"})
 
 Outputs = dict[str, list[dict[str, np.ndarray]]]
@@ -122,6 +126,8 @@ def verify(
     checks += [_runs(bundle, outputs), _different(bundle, outputs), *chained]
     if network is not None and images is not None:
         checks.append(_agreement(outputs, network, images, min_agreement))
+        if checks[-1].passed and isinstance(network.arithmetic, FakeQuant):
+            checks.append(_rounding(bundle, one_shot, network, images))
     return VerificationReport(str(path), tuple(checks))
 
 
@@ -411,3 +417,33 @@ def _agreement(
         shares[worst] >= least,
         f"of pixels as in Keras, {100 * least:g} % at least: {found}",
     )
+
+
+def _rounding(
+    bundle: Bundle,
+    signatures: Sequence[str],
+    network: AdaptiveNetwork,
+    images: Sequence[np.ndarray],
+) -> Check:
+    """Whether each operator rounds as the network did in training, on the first image.
+
+    That of the logits is told and not judged: what float32 rounds differently adds up on the way.
+    """
+    worst, faults, logits, joined = 1.0, [], [], set()
+    for name in tqdm(signatures, desc="round", unit="tier", delay=2, disable=None):
+        try:
+            found = compare_fake_quant(bundle.model_bytes, name, network, images[:1])
+        except InputError as error:
+            return Check("rounding", False, f"{name}: {error}")
+        for step, layer in zip(found.steps, found.layers, strict=True):
+            worst = min(worst, step.near_share)
+            if step.near_share < _NEAR_SHARE:
+                faults.append(f"{name}: {step.name} of {layer} on {100 * step.near_share:.2f} %")
+        joined |= set(found.joined)
+        logits.append(f"{name} {100 * found.logits.near_share:.1f} %")
+    detail = (
+        f"within one step of training, each operator by itself on {100 * worst:.2f} % of its "
+        f"values; logits from the image on: {', '.join(logits)}"
+        + (f"; {len(joined)} tensors have the range of what they are joined to" if joined else "")
+    )
+    return Check("rounding", not faults, "; ".join(faults[:4]) or detail)

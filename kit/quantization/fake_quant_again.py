@@ -27,9 +27,15 @@ class FakeQuantAgain(keras.layers.Layer):
         # In a namespace, for Keras tracks layers in attributes as sublayers.
         self._shared = SimpleNamespace(owner=owner)
 
+    @property
+    def owner(self) -> FakeQuantActivation:
+        """Whose range it is."""
+        owner: FakeQuantActivation = self._shared.owner
+        return owner
+
     def call(self, x: Any, training: bool = False) -> Any:
         """Return the values that an int8 tensor of the owner's scale would hold."""
-        owner = self._shared.owner
+        owner = self.owner
         if owner.mode == "observe":
             return x
         return owner.passed(x) if training and not self.is_frozen else owner.again(x)

@@ -14,7 +14,16 @@ from kit.quantization.rounded_error import straight_through
 
 BITS = 8
 
-_LEAST = 1e-8  # of a channel's range: one of all zeros would divide by zero
+_LEAST = 1e-8
+"""Below this range, a channel counts as one of all zeros."""
+
+_OF_ZEROS = 0.1
+"""The range of a channel of all zeros, which are zeros in any.
+
+The file counts a bias in steps of the kernel times steps of what it is applied to, in 32 bits: from
+a range near zero, there are too few of them to reach any bias but zero, and from a large one they
+are too coarse.
+"""
 
 
 class FakeQuantConv(RoundedConv):
@@ -89,8 +98,7 @@ def fake_quant_per_channel(kernel: Any, bits: int) -> Any:
         kernel: Tensor, float32, of two axes or more.
         bits: Of the integers, 2–8; the most negative one is left out.
     """
-    axes = tuple(range(len(kernel.shape) - 1))
-    most = ops.maximum(ops.stop_gradient(ops.max(ops.abs(kernel), axis=axes)), _LEAST)
+    most = _magnitude(kernel, axes=tuple(range(len(kernel.shape) - 1)))
     return keras.quantizers.fake_quant_with_min_max_vars(
         kernel, -most, most, num_bits=bits, narrow_range=True, axis=-1
     )
@@ -98,6 +106,11 @@ def fake_quant_per_channel(kernel: Any, bits: int) -> Any:
 
 def _rounded(kernel: Any, axes: tuple[int, ...]) -> Any:
     """As `fake_quant_per_channel`, one range for each index of the axes that are not in `axes`."""
-    most = ops.maximum(ops.max(ops.abs(kernel), axis=axes, keepdims=True), _LEAST)
-    size = ops.stop_gradient(most) / (2 ** (BITS - 1) - 1)
+    size = _magnitude(kernel, axes, keepdims=True) / (2 ** (BITS - 1) - 1)
     return straight_through(kernel, ops.round(kernel / size) * size)
+
+
+def _magnitude(kernel: Any, axes: tuple[int, ...], *, keepdims: bool = False) -> Any:
+    """The largest magnitude over some axes, which no gradient follows."""
+    most = ops.stop_gradient(ops.max(ops.abs(kernel), axis=axes, keepdims=keepdims))
+    return ops.where(most > _LEAST, most, ops.full_like(most, _OF_ZEROS))

@@ -8,9 +8,11 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 import kit
+from kit.data import StreetScenes
 from kit.quantization import FakeQuant, quantize
 from mobile_export import export
 from mobile_export.exporter import ExportResult
+from mobile_export.fake_quant_comparison import compare_fake_quant
 from mobile_export.inspection import Inspection
 from mobile_export.runtime import Bundle, Segmenter
 from mobile_export.runtime.errors import TiersegError
@@ -36,7 +38,16 @@ def plain() -> kit.AdaptiveNetwork:
 
 @pytest.fixture(scope="module")
 def network(plain: kit.AdaptiveNetwork, images: list[np.ndarray]) -> kit.AdaptiveNetwork:
-    return quantize(plain, "qat", [np.stack(images).astype("float32")])
+    """After two steps on generated scenes."""
+    network = quantize(plain, "qat", [np.stack(images).astype("float32")])
+    scenes = StreetScenes("train", count=4, image_size=(64, 64))
+    batch = np.stack([scenes.image(index) for index in range(4)]).astype("float32")
+    labels = np.stack([scenes.label(index) for index in range(4)]) % network.num_classes
+    schedule = kit.training.SingleTier(network.resolve("light"))
+    loss = kit.losses.SegmentationCrossEntropy()
+    network.compile("adamw", loss=loss, schedule=schedule, run_eagerly=True)
+    network.fit(batch, labels, batch_size=2, epochs=1, verbose=0)
+    return network
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +69,25 @@ def test_masks_are_those_of_the_fake_quantized_tier(
     found = np.stack([segmenter(image, tier=tier).mask for image in images])
     expected = network.predictor(tier)(np.stack(images).astype("float32"))["mask"]
     assert (found == np.asarray(expected)).mean() > 0.95
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_operators_round_as_the_network_does(
+    tier: str, exported: ExportResult, network: kit.AdaptiveNetwork, images: list[np.ndarray]
+) -> None:
+    model = Bundle.open(exported.path).model_bytes
+    found = compare_fake_quant(model, tier, network, images[:1], kernels="reference")
+    for step, layer in zip(found.steps, found.layers, strict=True):
+        assert step.near_share >= 0.999, (layer, step)
+    assert found.logits.near_share > 0.9
+    assert not found.joined
+
+
+def test_the_verifier_tells_so(exported: ExportResult) -> None:
+    (check,) = (check for check in exported.report.checks if check.name == "rounding")
+    assert check.passed
+    assert "each operator by itself on 100.00 % of its values; logits" in check.detail
+    assert all(tier in check.detail for tier in TIERS)
 
 
 def test_the_file_holds_the_scales_that_training_chose(
