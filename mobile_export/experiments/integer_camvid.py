@@ -227,7 +227,6 @@ def _targets(
         )
 
     fcn = {kind: drop(FCN, kind, "to_float") for kind in (DISCARDED, KEPT)}
-    unet = {kind: _mean_miou(rows, UNET, kind) for kind in (DISCARDED, KEPT)}
     return [
         Target.at_most("PTQ, largest drop of a tier, points", 0.6, drop(UNET, FLOAT, _INT8)),
         Target.at_most("QAT, largest drop of a tier, points", 0.2, drop(UNET, "qat", _INT8)),
@@ -238,24 +237,12 @@ def _targets(
         Target.at_least(
             "FCN-VGG16, magnitude discarded to kept, points", 5.0, fcn[KEPT] - fcn[DISCARDED]
         ),
-        Target.at_least(
-            "U-Net+PTA, magnitude kept to discarded, mean of the tiers, points",
-            0.0,
-            100 * (unet[KEPT] - unet[DISCARDED]),
-        ),
         Target.at_most("step of QAT / float32", 1.6, slowest("qat")),
         Target.at_most("slowest integer step / float32", 3.0, slowest("integer")),
     ]
 
 
 _INT8 = "int8_to_float"
-
-
-def _mean_miou(rows: list[dict[str, Any]], network: str, arithmetic: str) -> float:
-    """Of all tiers."""
-    return mean(
-        row["miou"] for row in rows if (row["network"], row["arithmetic"]) == (network, arithmetic)
-    )
 
 
 def _draw(axes: "Axes", rows: list[dict[str, Any]]) -> None:

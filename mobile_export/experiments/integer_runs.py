@@ -11,9 +11,6 @@ from mobile_export.experiments.settings import Settings
 _IN_FLOAT = {"precision": "float32", "precision_options": {}}
 # At 2^-4, as in the paper, FCN-8s from nothing diverges with one of three seeds.
 _FCN_RATE = 2.0**-5
-# At the 2^-7 of FCN-8s, gains and offsets of normalisation run away.
-_NORMED_RATE_WITHOUT_MAGNITUDE = 2.0**-10
-_FITTED = {"strict": False, "fitted_spans": True}
 
 
 @dataclass(frozen=True)
@@ -42,16 +39,6 @@ VARIANTS: Mapping[str, Variant] = {
     "unet_float": Variant(UNET, FLOAT, "camvid_qat", _IN_FLOAT, most_seeds=1),
     "unet_qat": Variant(UNET, "qat", "camvid_qat", most_seeds=1),
     "unet_keep": Variant(UNET, KEPT, "camvid_integer", most_seeds=1),
-    "unet_discard": Variant(
-        UNET,
-        DISCARDED,
-        "camvid_integer",
-        {
-            "precision_options": {**_FITTED, "magnitude": "discard"},
-            "learning_rate": _NORMED_RATE_WITHOUT_MAGNITUDE,
-        },
-        most_seeds=1,
-    ),
     "fcn_float": Variant(
         FCN, FLOAT, "camvid_fcn_integer", {**_IN_FLOAT, "learning_rate": _FCN_RATE}
     ),
