@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any, Self
 
 from kit.errors import InputError
+from kit.quantization.options import check_bits, check_known
 
 _LEAST = {"weight_bits": 1, "activation_bits": 2, "edge_bits": 1}
 MOST_BITS = 8
@@ -36,12 +37,7 @@ class BitWidths:
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
-            bits = getattr(self, name)
-            if type(bits) is not int or not least <= bits <= MOST_BITS:
-                raise InputError(
-                    f"`{name}` must be a whole number from {least} to {MOST_BITS}; "
-                    f"received: {bits!r}"
-                )
+            check_bits(name, getattr(self, name), least, MOST_BITS)
 
     @classmethod
     def parse(cls, options: dict[str, Any]) -> Self:
@@ -50,11 +46,7 @@ class BitWidths:
         Raises:
             InputError: naming one that there is not.
         """
-        if unknown := sorted(set(options) - set(_LEAST)):
-            raise InputError(
-                f"options of the policy `qat` must be among {', '.join(sorted(_LEAST))}; "
-                f"received: {', '.join(unknown)}"
-            )
+        check_known("qat", options, _LEAST)
         return cls(**options)
 
     def changed(self) -> dict[str, int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from kit.errors import InputError
+from kit.quantization.options import check_bits, check_known
 from kit.quantization.uniform import LEAST_BITS, MOST_BITS
 
 FORMAT_BITS = 8
@@ -76,12 +77,7 @@ class IntegerOptions:
             if not item.name.endswith("_bits"):
                 continue
             most = FORMAT_BITS if item.name in ("weight_bits", "activation_bits") else MOST_BITS
-            bits = getattr(self, item.name)
-            if type(bits) is not int or not LEAST_BITS <= bits <= most:
-                raise InputError(
-                    f"`{item.name}` must be a whole number from {LEAST_BITS} to {most}; "
-                    f"received: {bits!r}"
-                )
+            check_bits(item.name, getattr(self, item.name), LEAST_BITS, most)
         if self.magnitude not in ("auto", "keep", "discard"):
             raise InputError(
                 f"`magnitude` must be auto, keep or discard; received: {self.magnitude!r}"
@@ -100,12 +96,7 @@ class IntegerOptions:
         Raises:
             InputError: naming one that there is not.
         """
-        known = {item.name for item in dataclasses.fields(cls)}
-        if unknown := sorted(set(options) - known):
-            raise InputError(
-                f"options of the policy `integer` must be among {', '.join(sorted(known))}; "
-                f"received: {', '.join(unknown)}"
-            )
+        check_known("integer", options, {item.name for item in dataclasses.fields(cls)})
         return cls(**options)
 
     def changed(self) -> dict[str, Any]:
