@@ -126,13 +126,10 @@ def test_depthwise_kernels_are_laid_out_as_in_a_file(multiplier: int) -> None:
     assert kernel.tolist() == [[[[1, -1], [-1, 1]]]]
 
 
-@pytest.mark.parametrize("bits", [2, 7])
-def test_activations_of_few_bits_are_refused(
-    bits: int, images: list[np.ndarray], tmp_path: Path
-) -> None:
+def test_activations_of_few_bits_are_refused(images: list[np.ndarray], tmp_path: Path) -> None:
     network = quantize(
-        kit.FCNVGG16(CLASSES, SIZE, width=0.05), {"policy": "qat", "activation_bits": bits}
+        kit.FCNVGG16(CLASSES, SIZE, width=0.05), {"policy": "qat", "activation_bits": 7}
     )
-    with pytest.raises(TiersegError, match=f"must have activations of 8 bits, .*; got {bits}$"):
+    with pytest.raises(TiersegError, match=r"must have activations of 8 bits, .*; got 7$"):
         export(network, tmp_path / "new" / "few.tflite", images)
     assert list(tmp_path.iterdir()) == []
