@@ -309,14 +309,17 @@ def benchmark(
 @_JSON
 def pack(network: Path, out: Path, as_json: bool) -> None:
     """Write NETWORK (.keras) with its kernels in as many bits as they have."""
-    size = run_pack(load_network(network), out)
-    ratios = {"to_float32": size.packed / size.float32, "to_int8": size.packed / size.int8}
+    loaded = load_network(network)
+    if out.exists() and out.samefile(network):
+        # What kernels were before they were rounded would be lost.
+        raise TiersegError(f"`--out` must be another file than NETWORK; got {out}")
+    size = run_pack(loaded, out)
+    ratios = {"to_float32": size.packed / size.float32}
+    if size.int8 is not None:
+        ratios["to_int8"] = size.packed / size.int8
     result = {"packed": str(out), "bytes": size.packed, **ratios}
-    text = (
-        f"{out}: {size.packed / 1000:.1f} kB, {ratios['to_float32']:.3f} of float32, "
-        f"{ratios['to_int8']:.3f} of int8"
-    )
-    _print(result, text, as_json)
+    shares = (f"{ratio:.3f} of {name.removeprefix('to_')}" for name, ratio in ratios.items())
+    _print(result, ", ".join([f"{out}: {size.packed / 1000:.1f} kB", *shares]), as_json)
 
 
 def load_network(path: Path) -> AdaptiveNetwork:

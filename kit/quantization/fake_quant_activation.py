@@ -7,7 +7,7 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from kit.quantization.moving_average import moving_average_fake_quant
+from kit.quantization.moving_average import fake_quant_to_range, moving_average_fake_quant
 
 Mode = Literal["learn", "hold", "observe"]
 
@@ -100,7 +100,7 @@ class FakeQuantActivation(keras.layers.Layer):
 
     def again(self, x: Any) -> Any:
         """Round to the range as it is: for what passes on what this layer gave."""
-        return keras.quantizers.fake_quant_with_min_max_vars(x, self.low, self.high, num_bits=BITS)
+        return fake_quant_to_range(x, self.low, self.high, BITS)
 
     def ends(self, x: Any) -> tuple[Any, Any]:
         """The smallest and the largest value that the range must hold for `x`."""

@@ -11,6 +11,9 @@ from keras import ops
 DECAY = 0.999
 """Of the moving averages, that of TensorFlow Model Optimization."""
 
+_LEAST = 1e-8
+"""Width of a range that has seen nothing but zeros, where there must be one."""
+
 
 def moving_average_fake_quant(x: Any, low: Any, high: Any, bits: int) -> Any:
     """Move a range towards that of `x` and round `x` to what it then holds.
@@ -36,6 +39,22 @@ def moving_average_fake_quant(x: Any, low: Any, high: Any, bits: int) -> Any:
     ):
         before = ops.convert_to_tensor(variable)
         variable.assign(before - (before - ops.stop_gradient(value)) * (1 - DECAY))
+    return fake_quant_to_range(x, low, high, bits)
+
+
+def fake_quant_to_range(x: Any, low: Any, high: Any, bits: int) -> Any:
+    """Round `x` to what a range holds; to zeros where that is zero alone.
+
+    Args:
+        x: float32 tensor of any shape.
+        low: Scalar, 0 or below.
+        high: Scalar, 0 or above.
+        bits: Of the integers, 2–8.
+    """
+    if keras.backend.backend() != "tensorflow":
+        # Keras's own operator divides by the width; behind a kernel of zeros, say, it gives NaN.
+        low, high = ops.convert_to_tensor(low), ops.convert_to_tensor(high)
+        high = ops.where(high > low, high, low + _LEAST)
     return keras.quantizers.fake_quant_with_min_max_vars(x, low, high, num_bits=bits)
 
 

@@ -34,12 +34,13 @@ class PackedSize:
     Args:
         packed: Of the file.
         float32: Of all its weights in float32.
-        int8: Of its kernels in 8 bits, with what else the file holds.
+        int8: Of its kernels in 8 bits, with what else the file holds; `None` where they are float32
+            in the file too.
     """
 
     packed: int
     float32: int
-    int8: int
+    int8: int | None
 
 
 def pack(network: AdaptiveNetwork, path: str | Path) -> PackedSize:
@@ -83,7 +84,7 @@ def pack(network: AdaptiveNetwork, path: str | Path) -> PackedSize:
     with replacing(target) as partial:
         partial.write_bytes(data)
     total = sum(int(np.prod(variable.shape)) for variable in network.weights)
-    return PackedSize(len(data), _FLOAT_BYTES * total, len(data) + wide)
+    return PackedSize(len(data), _FLOAT_BYTES * total, len(data) + wide if kernels else None)
 
 
 def unpack(path: str | Path) -> AdaptiveNetwork:

@@ -67,7 +67,8 @@ class Recipe:
             `BitWidths`.
         bit_widths: With the precision `qat`, pairs of `weight_bits` and `activation_bits`, of which
             none rises: equal parts of the epochs (`BitWidthDecay`), in each of which the learning
-            rate of AdamW rises and falls anew.
+            rate of AdamW rises and falls anew. Not in the phase of the heads, in which the trunk,
+            that would lose bits too, is not trained.
         configurations: Name to vector, lightest first; the six presets if empty.
         augmentation: Arguments of `kit.data.Augmentation`.
         warm_up: Share of the steps that trains the heaviest tier alone.
@@ -163,6 +164,11 @@ class Recipe:
             raise InputError(
                 f"recipe {self.name!r}: `bit_widths` must go with the precision qat; "
                 f"received: {self.precision!r}"
+            )
+        if self.phase != "network":
+            raise InputError(
+                f"recipe {self.name!r}: `bit_widths` must go with the phase network; "
+                f"received: {self.phase!r}, in which what loses bits is not trained"
             )
         if twice := sorted({"weight_bits", "activation_bits"} & set(self.precision_options)):
             raise InputError(

@@ -26,7 +26,7 @@ from kit.networks.deeplab_v3 import DeepLabV3
 from kit.networks.fcn import FCN
 from kit.networks.fcn_vgg16 import FCNVGG16
 from kit.networks.overprovision import overprovision
-from kit.quantization import BitWidthDecay, Halving, IntegerSGD, calibrate, quantize
+from kit.quantization import BitWidthDecay, FakeQuant, Halving, IntegerSGD, calibrate, quantize
 from kit.quantization.policies import make_arithmetic
 from kit.training.checkpoint import Checkpoint, replacing, write_text
 from kit.training.exit_heads import ExitHeads
@@ -301,6 +301,14 @@ def _initial(recipe: Recipe, dataset: Dataset, record: dict[str, Any]) -> Adapti
 
 def _quantized(network: AdaptiveNetwork, recipe: Recipe, batches: list[Any]) -> AdaptiveNetwork:
     """The network in the recipe's arithmetic, with the widths that training begins with."""
+    arithmetic = make_arithmetic(recipe.policy)
+    few = arithmetic.options.changed() if isinstance(arithmetic, FakeQuant) else {}
+    if few and recipe.phase == "heads":
+        raise InputError(
+            f"recipe {recipe.name!r}: `precision_options` must be the widths of `initial` in the "
+            f"phase heads, in which the trunk is not trained; received: "
+            f"{', '.join(f'{name} = {bits}' for name, bits in few.items())}"
+        )
     if not recipe.bit_widths:
         return quantize(network, recipe.policy, calibration=batches)
     network = quantize(network, recipe.policy)

@@ -24,6 +24,7 @@ FILES = (
     "quantization/test_integer_sgd.py",
     "quantization/test_l1_norm.py",
     "quantization/test_low_bit_activation.py",
+    "quantization/test_low_bit_conv.py",
     "quantization/test_low_bits.py",
     "quantization/test_rounded_error.py",
     "quantization/test_uniform.py",

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from kit.quantization.rounded_conv import RoundedConv
 from mobile_export.calibration import convolutions
 from tests.mobile_export.tiny_models import OPERATORS, TinyModel
 
@@ -69,6 +71,26 @@ def read(model: bytes) -> list[Placed]:
                 )
             )
     return found
+
+
+def laid_out(layer: RoundedConv) -> np.ndarray:
+    """The integers of a layer, laid out as in a file."""
+    integers = layer.integers()
+    assert integers is not None
+    is_transposed = isinstance(layer.conv, keras.layers.Conv2DTranspose)
+    return integers.transpose((2, 0, 1, 3) if is_transposed else (3, 0, 1, 2))
+
+
+def signs(item: Placed, integers: np.ndarray) -> np.ndarray | None:
+    """1 or -1 for each channel if the file holds these integers, else None."""
+    if integers.shape != item.kernel.shape:
+        return None
+    values, integers = (
+        np.moveaxis(x.astype(int), item.axis, 0).reshape(x.shape[item.axis], -1)
+        for x in (item.kernel, integers)
+    )
+    same, turned = ((values == sign * integers).all(1) for sign in (1, -1))
+    return np.where(same, 1, -1) if (same | turned).all() else None
 
 
 class Convolutions:

@@ -1,16 +1,23 @@
 """The verbs do what their functions do, say it as text or JSON, and end with the right status."""
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pytest
 
 import kit
+from kit.quantization import FakeQuant, quantize
+from kit.quantization.low_bit_conv import LowBitConv
+from kit.quantization.packed import unpack
 from mobile_export import commands
-from mobile_export.commands import benchmark, evaluate, export, load_network, verify
+from mobile_export.commands import benchmark, evaluate, export, load_network, pack, verify
 from mobile_export.runtime import Bundle, TiersegError
+from mobile_export.runtime.command_line import main
 from tests.mobile_export.block_folder import write_blocks
 from tests.mobile_export.blocks import CLASSES, CONFIGURATIONS, small_network
 from tests.mobile_export.conftest import Made
@@ -200,6 +207,104 @@ def test_benchmark_as_text(
     told = capsys.readouterr().out
     assert "float32" in told
     assert "cold start" in told
+
+
+# === pack ===
+
+
+@pytest.fixture(scope="module")
+def few_bits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network with kernels of 2 bits."""
+    policy = {"policy": "qat", "weight_bits": 2, "activation_bits": 4}
+    path = tmp_path_factory.mktemp("few") / "few.keras"
+    quantize(kit.FCNVGG16(len(CLASSES), (32, 32), width=0.05), policy).save(path)
+    return path
+
+
+def test_pack_writes_kernels_in_their_bits(
+    few_bits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new" / "few.packed"
+    assert run(pack, few_bits, "--out", out, "--json") == 0
+    told = output(capsys)
+    network = load_network(few_bits)
+    size = out.stat().st_size
+    floats = 4 * sum(int(np.prod(variable.shape)) for variable in network.weights)
+    # Of the kernels between the edges, three quarters of the bytes of int8 are saved.
+    assert isinstance(network.arithmetic, FakeQuant)
+    narrow = [made for made in network.arithmetic.convolutions if isinstance(made, LowBitConv)]
+    saved = sum(codes.size - -(-codes.size // 4) for codes in (made.codes()[0] for made in narrow))
+    assert saved
+    assert told == {
+        "packed": str(out),
+        "bytes": size,
+        "to_float32": pytest.approx(size / floats),
+        "to_int8": pytest.approx(size / (size + saved)),
+    }
+    assert [path.name for path in out.parent.iterdir()] == ["few.packed"]
+    assert unpack(out).arithmetic.to_policy() == network.arithmetic.to_policy()
+
+
+@pytest.mark.parametrize("policy", ["float32", "integer"])
+def test_pack_of_other_kernels_is_in_float32(
+    policy: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = quantize(kit.FCNVGG16(len(CLASSES), (32, 32), width=0.05), policy)
+    network.save(tmp_path / "wide.keras")
+    out = tmp_path / "wide.packed"
+    assert run(pack, tmp_path / "wide.keras", "--out", out) == 0
+    size, count = out.stat().st_size, sum(int(np.prod(v.shape)) for v in network.weights)
+    told = f"{out}: {size / 1000:.1f} kB, {size / (4 * count):.3f} of float32\n"
+    assert capsys.readouterr().out == told
+    for a, b in zip(unpack(out).weights, network.weights, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=b.path)
+
+
+@pytest.mark.parametrize(
+    ("network", "out", "message"),
+    [
+        ("absent.keras", "a.packed", "absent.keras must be a network (.keras); got no such file"),
+        ("few.keras", "few.keras", "`--out` must be another file than NETWORK; got "),
+        ("few.keras", "folder", "folder: Is a directory"),
+        ("few.keras", "few.keras/a.packed", "few.keras: "),
+    ],
+)
+def test_pack_of_wrong_input_is_one_line_and_status_2(
+    network: str,
+    out: str,
+    message: str,
+    few_bits: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "few.keras").write_bytes(few_bits.read_bytes())
+    (tmp_path / "folder").mkdir()
+    assert main(["pack", str(tmp_path / network), "--out", str(tmp_path / out)]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert message in told.err
+    assert told.err.startswith("Error: ")
+    assert told.err.count("\n") == 1
+    assert {path.name for path in tmp_path.rglob("*")} == {"few.keras", "folder"}
+    assert (tmp_path / "few.keras").read_bytes() == few_bits.read_bytes()
+
+
+def test_a_full_disk_leaves_the_earlier_file(
+    few_bits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "few.packed"
+    out.write_bytes(b"an earlier file")
+
+    def fill(self: Path, data: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(data[:100])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", fill)
+    with pytest.raises(OSError, match=r"No space left on device: .*few\.packed"):
+        run(pack, few_bits, "--out", out)
+    assert [path.name for path in tmp_path.iterdir()] == ["few.packed"]
+    assert out.read_bytes() == b"an earlier file"
 
 
 # === What is no network ===

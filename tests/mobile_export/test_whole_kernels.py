@@ -18,7 +18,15 @@ from mobile_export.runtime import Bundle, Segmenter
 from mobile_export.whole_kernels import whole_kernels, with_whole_kernels
 from tests.kit.conftest import randomised
 from tests.kit.small import CLASSES, IMAGE_SIZE, small_unet
-from tests.mobile_export.int8_convolutions import CODES, INPUT_STEP, Convolutions, Placed, read
+from tests.mobile_export.int8_convolutions import (
+    CODES,
+    INPUT_STEP,
+    Convolutions,
+    Placed,
+    laid_out,
+    read,
+    signs,
+)
 
 FAMILIES = ("fcn", "fcn of fitted spans", "unet")
 TIERS = {
@@ -72,26 +80,6 @@ class Made:
             assert len(found) == 1, (item.signature, item.kernel.shape)
             pairs.append((item, *found[0]))
         return pairs
-
-
-def laid_out(layer: IntegerConv) -> np.ndarray:
-    """The integers of a layer, laid out as in a file."""
-    integers = layer.integers()
-    assert integers is not None
-    is_transposed = isinstance(layer.conv, keras.layers.Conv2DTranspose)
-    return integers.transpose((2, 0, 1, 3) if is_transposed else (3, 0, 1, 2))
-
-
-def signs(item: Placed, integers: np.ndarray) -> np.ndarray | None:
-    """1 or -1 for each channel if the file holds these integers, else None."""
-    if integers.shape != item.kernel.shape:
-        return None
-    values, integers = (
-        np.moveaxis(x.astype(int), item.axis, 0).reshape(x.shape[item.axis], -1)
-        for x in (item.kernel, integers)
-    )
-    same, turned = ((values == sign * integers).all(1) for sign in (1, -1))
-    return np.where(same, 1, -1) if (same | turned).all() else None
 
 
 def fcn(**arguments: Any) -> kit.FCNVGG16:

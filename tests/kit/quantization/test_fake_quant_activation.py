@@ -8,6 +8,7 @@ from keras import ops
 from kit.quantization.fake_quant_activation import FakeQuantActivation
 from kit.quantization.fake_quant_again import FakeQuantAgain
 from kit.quantization.moving_average import DECAY
+from tests.kit.quantization.gradients import gradient_of
 
 
 def built(**arguments: object) -> FakeQuantActivation:
@@ -124,3 +125,13 @@ def test_moving_average_by_the_formula() -> None:
         low -= (low - min(x.min(), 0)) * (1 - DECAY)
         high -= (high - max(x.max(), 0)) * (1 - DECAY)
         assert ends(layer) == pytest.approx((low, high), rel=1e-5)
+
+
+def test_a_range_of_nothing_but_zeros_gives_zeros() -> None:
+    """As behind a kernel that begins with zeros."""
+    layer = built()
+    zeros = np.zeros((2, 4), "float32")
+    for training in (True, True, False):
+        assert not ops.convert_to_numpy(layer(zeros, training=training)).any()
+    assert not ops.convert_to_numpy(layer(zeros + 1)).round(6).any()
+    np.testing.assert_array_equal(gradient_of(lambda x: ops.sum(layer(x)), zeros), zeros + 1)
