@@ -5,6 +5,7 @@ aware and in integers (arXiv 2011.14504); its int8 files are scored. The paper's
 from nothing, in float32 and in integers, with and without the magnitude of their gradients.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from statistics import mean, median
@@ -98,13 +99,16 @@ def run(settings: Settings) -> Results:
         "epochs": {
             variant.network: recipe_of(name, settings).epochs for name, variant in VARIANTS.items()
         },
+        "trained with": {
+            variant.network: by_variant[name][0]["made_on"] for name, variant in VARIANTS.items()
+        },
         "to float32": "points of mIoU to the same steps in float32, mean, least and most of the "
         "seeds",
         "ratio of step times to float32": {
             network: {name: figures["ratio"] for name, figures in of_network.items()}
             for network, of_network in timed.items()
         },
-        "machine": machine(threads=0),
+        "machine": machine(threads=os.cpu_count() or 1),
         "versions": versions(),
     }
     return Results(
@@ -269,4 +273,4 @@ def _draw(axes: "Axes", rows: list[dict[str, Any]]) -> None:
     axes.set_xticks(range(len(tiers)), tiers)
     axes.set_ylabel("mIoU, percent")
     axes.grid(axis="y", alpha=0.3)
-    axes.legend(fontsize="small", loc="lower right")
+    axes.legend(fontsize="small", loc="upper left")

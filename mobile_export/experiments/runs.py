@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from kit.data import open_dataset
 from kit.errors import InputError
 from kit.training import Recipe, train
@@ -36,8 +38,8 @@ def scored(recipe: Recipe, out: Path, seed: int, split: str = "val") -> dict[str
         split: that is scored.
 
     Returns:
-        `variant`, `seed`, `dice` and `miou` of each tier in the arithmetic of the network, 0-1, and
-        `wall_s`.
+        `variant`, `seed`, `dice` and `miou` of each tier in the arithmetic of the network, 0-1,
+        `wall_s`, and `made_on`, backend and device.
 
     Raises:
         InputError: the run's folder holds the scores of another recipe, or of another split.
@@ -63,6 +65,7 @@ def scored(recipe: Recipe, out: Path, seed: int, split: str = "val") -> dict[str
         "dice": {score.tier: round(score.dice, 5) for score in scores},
         "miou": {score.tier: round(score.miou, 5) for score in scores},
         "wall_s": made.wall_s,
+        "made_on": f"{keras.backend.backend()}, {keras.distribution.list_devices()[0]}",
         "of": of,
     }
     with replacing(path) as partial:

@@ -83,6 +83,7 @@ def _made_up(work: object, todo: Sequence[tuple[Recipe, Path, int, str]]) -> lis
                 "seed": seed,
                 "miou": dict.fromkeys(tiers, miou),
                 "dice": dict.fromkeys(tiers, miou + 0.1),
+                "made_on": "tensorflow, cpu:0",
             }
         )
     return scores
@@ -142,6 +143,7 @@ def test_table_and_picture_are_written(found: Results, tmp_path: Path) -> None:
     paths = {path.suffix: path for path in found.save(tmp_path)}
     text = paths[".md"].read_text()
     assert "tierseg reproduce integer_camvid --scale full --seed 0" in text
+    assert f"trained with: {UNET} tensorflow, cpu:0" in text
     for row in found.rows:
         assert f"| {row['network']} " in text
     assert paths[".png"].stat().st_size > 10_000
