@@ -8,7 +8,7 @@ import pytest
 from mobile_export.experiments import Results, Settings, find
 from mobile_export.experiments import mess_camvid as experiment
 from mobile_export.runtime import Bundle, Segmenter
-from tests.mobile_export.block_folder import TINY, write_blocks
+from tests.mobile_export.block_folder import TINY, one_by_one, write_blocks
 from tests.mobile_export.blocks import Blocks
 
 pytestmark = pytest.mark.timeout(900)
@@ -36,6 +36,7 @@ def found(out: Path, tmp_path_factory: pytest.TempPathFactory) -> Results:
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(experiment.SCALES, "quick", scale)
+        patch.setattr(experiment, "side_by_side", one_by_one)
         return find("mess_camvid")(Settings(out=out, scale="quick", seed=3, data=str(data)))
 
 
