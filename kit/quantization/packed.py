@@ -14,9 +14,9 @@ import numpy as np
 from keras import ops
 
 from kit.errors import InputError
+from kit.files import replacing
 from kit.quantization.fake_quant import FakeQuant
 from kit.quantization.fake_quant_conv import FakeQuantConv
-from kit.training.checkpoint import replacing
 
 if TYPE_CHECKING:
     from kit.networks.adaptive_network import AdaptiveNetwork

@@ -13,8 +13,8 @@ import numpy as np
 from keras import ops
 
 from kit.errors import InputError
+from kit.files import replacing
 from kit.search.candidate import Candidate
-from kit.training.checkpoint import replacing
 
 if TYPE_CHECKING:
     from kit.networks.adaptive_network import AdaptiveNetwork

@@ -12,9 +12,9 @@ from zipfile import BadZipFile
 import numpy as np
 
 from kit.errors import InputError
+from kit.files import replacing
 from kit.search.exit_policy import ExitPolicy
 from kit.search.stage_costs import StageCosts
-from kit.training.checkpoint import replacing
 
 _ARRAYS = ("counts", "confidence")
 LEAST_TO_SPLIT = 8

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -14,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from kit.errors import InputError
+from kit.files import replacing, write_text
 
 _STATE = "checkpoint.json"
 
@@ -112,26 +111,3 @@ def _variables(network: keras.Model) -> list[Any]:
     metrics = {id(variable) for variable in network.metrics_variables}
     own = [variable for variable in network.variables if id(variable) not in metrics]
     return [*own, *network.optimizer.variables]
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file beside and rename it, so that no reader sees half of it."""
-    with replacing(path) as partial:
-        partial.write_text(text)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a name beside `path`, of the same suffix; what was written there becomes `path`.
-
-    Raises:
-        OSError: the file cannot be written; it names `path`.
-    """
-    partial = path.with_name(f"partial_{path.name}")
-    try:
-        yield partial
-        partial.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-    finally:
-        partial.unlink(missing_ok=True)

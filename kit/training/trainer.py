@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from kit.data import Augmentation, Batches, Dataset, open_dataset
 from kit.errors import InputError
+from kit.files import replacing, write_text
 from kit.losses import CrossEntropyDice
 from kit.metrics import median_frequency_weights
 from kit.networks.adaptive_network import AdaptiveNetwork
@@ -28,7 +29,7 @@ from kit.networks.fcn_vgg16 import FCNVGG16
 from kit.networks.overprovision import overprovision
 from kit.quantization import BitWidthDecay, FakeQuant, Halving, IntegerSGD, calibrate, quantize
 from kit.quantization.policies import make_arithmetic
-from kit.training.checkpoint import Checkpoint, replacing, write_text
+from kit.training.checkpoint import Checkpoint
 from kit.training.exit_heads import ExitHeads
 from kit.training.filtered_distillation import FilteredDistillation
 from kit.training.pta_sampling import PTASampling

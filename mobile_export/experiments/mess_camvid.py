@@ -15,10 +15,10 @@ from typing import Any
 
 from kit import AdaptiveNetwork
 from kit.data import Dataset, open_dataset
+from kit.files import replacing
 from kit.search import ExitPolicy, ExitSearch, ExitTable
 from kit.search.threshold_fit import restricted
 from kit.training import Recipe, train
-from kit.training.checkpoint import replacing
 from mobile_export.benchmark import benchmark
 from mobile_export.evaluation import evaluate_bundle
 from mobile_export.experiments.multi_exit_run import (
