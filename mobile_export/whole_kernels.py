@@ -16,7 +16,7 @@ _HALF_STEP = 0.51  # a rounding error, with room for float32's own
 
 
 def whole_kernels(arithmetic: Rounding) -> list[np.ndarray]:
-    """The kernels of a network that was trained in integers, int8, laid out as in a `.tflite`."""
+    """The kernels as the integers that they were trained as, int8, laid out as in a `.tflite`."""
     kernels = []
     for made in arithmetic.convolutions:
         values = made.integers()

@@ -14,7 +14,6 @@ from kit.quantization.bit_widths import parse_decay
 from kit.quantization.integer_sgd import check_power_of_two
 from kit.quantization.policies import POLICIES
 
-_PARTS = "bit_widths"
 _FOLDER = resources.files("kit") / "recipes"
 _CHOICES = {
     "family": ("adaptive_unet", "deeplab_v3", "fcn", "fcn_vgg16"),
@@ -233,5 +232,7 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain data."""
         content = dataclasses.asdict(self)
-        # Runs that were made before there were such parts are of the same recipe.
-        return content if self.bit_widths else {k: v for k, v in content.items() if k != _PARTS}
+        if not self.bit_widths:
+            # Runs that were made before there were such parts are of the same recipe.
+            del content["bit_widths"]
+        return content

@@ -49,11 +49,12 @@ def scored(recipe: Recipe, out: Path, seed: int, split: str = "val") -> dict[str
     of = json.loads(json.dumps({"recipe": recipe.to_dict(), "split": split}))
     if path.is_file():
         content = json.loads(path.read_text())
-        if content["of"] != of:
+        if content.get("of") != of:
+            held = content.get("of", {"recipe": {"name": content.get("variant")}, "split": "?"})
             raise InputError(
                 f"{path} must hold the scores of the recipe {recipe.name} on {split} to be used "
-                f"again; it holds those of {content['of']['recipe']['name']} on "
-                f"{content['of']['split']}, with other settings"
+                f"again; it holds those of {held['recipe']['name']} on {held['split']}, with other "
+                "settings"
             )
         return content
     made = train(recipe, folder, seed=seed, resume=True, mixed_precision=False)

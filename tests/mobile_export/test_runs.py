@@ -35,3 +35,10 @@ def test_scores_of_another_split_are_refused(out: Path) -> None:
 def test_scores_of_another_recipe_are_refused(out: Path) -> None:
     with pytest.raises(InputError, match="with other settings"):
         scored(replace(RECIPE, epochs=2), out, 3, "test")
+
+
+def test_scores_that_do_not_say_of_what_they_are_are_refused(out: Path) -> None:
+    path = out / "mine_3" / "scores.json"
+    path.write_text(json.dumps({"variant": "mine", "miou": {}}))
+    with pytest.raises(InputError, match=r"those of mine on \?, with other settings"):
+        scored(RECIPE, out, 3, "test")
