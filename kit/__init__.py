@@ -8,6 +8,7 @@ from kit.networks import (
     AdaptiveNetwork,
     AdaptiveUNet,
     DeepLabV3,
+    ELUNet,
     Exit,
     overprovision,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "AdaptiveNetwork",
     "AdaptiveUNet",
     "DeepLabV3",
+    "ELUNet",
     "Exit",
     "InputError",
     "Tier",

@@ -167,3 +167,93 @@ class CrossEntropyDice(_PixelLoss):
             "dice_weight": self.dice_weight,
             "class_weights": class_weights,
         }
+
+
+@keras.saving.register_keras_serializable(package="tierseg")
+class MultiLevelLoss(_PixelLoss):
+    """Sum of the cross-entropies of logits at several resolutions (J-Net, arXiv 2403.05340).
+
+    With t_l the one-hot labels and v_l the validity (1, or 0 where void), both resized to level l
+    *after* void pixels have been set to 0 in t, so that void gives no class a share::
+
+        L = sum over l of [ -sum over p and c of t_l(p, c) · log p_l(p, c) / sum over p of v_l(p) ]
+
+    Where nothing is void, each term is the mean over the pixels of the level. The coarsest of
+    several levels is resized by the nearest neighbour, those between bilinearly (without
+    antialiasing; targets are then soft), and the finest has the labels as they are.
+
+    Where logits have one channel, they are those of a sigmoid: id 1 is the foreground, 0 the
+    background, and the cross-entropy the binary one. Otherwise softmax takes its place.
+
+    A network with a tail trains on every level by it (not in the phase of the heads), and is judged
+    on the finest alone.
+
+    Input: labels `(batch, height, width)`; logits `(batch, height, width, classes)`, or a list of
+    them, coarsest first, `(batch, height / s, width / s, classes)` with whole s, the last of s = 1.
+
+    Args:
+        ignore_class: label id that is void.
+        reduction: Keras reduction; the loss is one number already, so only its scaling matters.
+        name: name in logs.
+
+    Raises:
+        InputError: by a call, where the sizes do not fit.
+    """
+
+    def __init__(
+        self,
+        ignore_class: int = VOID,
+        reduction: str = "sum_over_batch_size",
+        name: str | None = "multi_level",
+    ) -> None:
+        super().__init__(ignore_class, reduction, name)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        levels = list(y_pred) if isinstance(y_pred, list | tuple) else [y_pred]
+        ids, valid = self._ids_and_valid(y_true, levels[-1])
+        valid = ops.expand_dims(valid, -1)
+        channels = levels[-1].shape[-1]
+        if channels == 1:
+            targets = ops.expand_dims(ops.cast(ops.equal(ids, 1), "float32"), -1) * valid
+        else:
+            targets = ops.one_hot(ids, channels) * valid
+        loss = 0.0
+        for number, logits in enumerate(levels):
+            step = _step(levels[-1], logits)
+            resized = _nearest if number == 0 and len(levels) > 1 else _bilinear
+            loss += _cross_entropy(resized(targets, step), resized(valid, step), logits)
+        return loss
+
+
+def _step(finest: Any, logits: Any) -> int:
+    """How many pixels of the finest level one of the logits has along each axis."""
+    sides = [(finest.shape[axis], logits.shape[axis]) for axis in (1, 2)]
+    steps = {whole // part for whole, part in sides if whole % part == 0}
+    if len(steps) != 1 or any(whole % part for whole, part in sides):
+        raise InputError(
+            "`y_pred` must be levels whose height and width divide those of the labels alike; "
+            f"expected parts of {tuple(finest.shape[1:3])}, got {tuple(logits.shape[1:3])}"
+        )
+    return steps.pop()
+
+
+def _nearest(maps: Any, step: int) -> Any:
+    """`(batch, height, width, channels)`, every side divided by `step`: the pixel at the middle."""
+    return maps[:, step // 2 :: step, step // 2 :: step]
+
+
+def _bilinear(maps: Any, step: int) -> Any:
+    """As `_nearest`, by the mean of the pixels around the middle: what lies half-way weighs 1/2."""
+    starts = ((step - 1) // 2, step // 2)
+    return sum(maps[:, a::step, b::step] for a in starts for b in starts) / 4
+
+
+def _cross_entropy(targets: Any, valid: Any, logits: Any) -> Any:
+    """Mean cross-entropy of one level, whose targets sum to `valid` in each pixel."""
+    logits = ops.cast(logits, "float32")
+    if logits.shape[-1] == 1:
+        own = targets * ops.log_sigmoid(logits) + (valid - targets) * ops.log_sigmoid(-logits)
+    else:
+        own = targets * ops.log_softmax(logits, axis=-1)
+    total = ops.sum(valid)
+    return -ops.sum(own) / ops.where(total > 0, total, 1.0)

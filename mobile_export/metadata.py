@@ -57,12 +57,18 @@ def describe(
     if chosen not in names:
         raise TiersegError(f"`default_tier` must be one of {', '.join(names)}; got {chosen!r}")
     height, width = network.image_size
+    mask_height, mask_width = network.output_size
     record = network.training_record
     return {
         "name": name,
         "version": release,
         "labels": _labels(network, labels),
         "image": {"height": height, "width": width, "order": "RGB", "range": [0, 255]},
+        **(
+            {"mask": {"height": mask_height, "width": mask_width}}
+            if network.output_size != network.image_size
+            else {}
+        ),
         "tiers": [_tier(network, tier, dict(stages), pixel_threshold) for tier in tiers],
         "default_tier": chosen,
         "calibration": {"count": len(images), "sha256": digest(images)},

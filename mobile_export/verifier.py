@@ -250,8 +250,10 @@ def _interface(bundle: Bundle, interpreter: Interpreter, signatures: Sequence[st
         for entry in (bundle.metadata or {}).get("tiers", [])
         for stage in entry.get("stages", [])
     }
-    image = (bundle.metadata or {}).get("image", {})
-    native = (image.get("height"), image.get("width"))
+    # Masks have the images' size unless the metadata tell another.
+    metadata = bundle.metadata or {}
+    mask = metadata.get("mask", metadata.get("image", {}))
+    native = (mask.get("height"), mask.get("width"))
 
     def fault(name: str) -> str:
         signature = interpreter.signatures[name]

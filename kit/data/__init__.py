@@ -7,9 +7,11 @@ from kit.data.catalog import open_dataset
 from kit.data.dataset import SPLITS, Dataset
 from kit.data.folder import FolderDataset
 from kit.data.labels import STREET_CLASSES, VOID, LabelClass
+from kit.data.lgg_mri import LGGMRI
 from kit.data.street_scenes import StreetScenes
 
 __all__ = [
+    "LGGMRI",
     "SPLITS",
     "STREET_CLASSES",
     "VOID",

@@ -6,17 +6,19 @@ from typing import Any
 from kit.data.camvid import CamVid
 from kit.data.dataset import Dataset
 from kit.data.folder import FolderDataset
+from kit.data.lgg_mri import LGGMRI
 from kit.data.street_scenes import StreetScenes
 from kit.errors import InputError
 
-KNOWN = {"camvid": CamVid, "street_scenes": StreetScenes}
+KNOWN = {"camvid": CamVid, "lgg_mri": LGGMRI, "street_scenes": StreetScenes}
 
 
 def open_dataset(name: str | Path, split: str, **options: Any) -> Dataset:
     """One split of a data set.
 
     Args:
-        name: `"camvid"`, `"street_scenes"`, or a folder with images, labels and `classes.toml`.
+        name: `"camvid"`, `"lgg_mri"`, `"street_scenes"`, or a folder with images, labels and
+            `classes.toml`.
         split: `"train"`, `"val"` or `"test"`.
         **options: Arguments of the data set's class.
 

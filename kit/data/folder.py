@@ -1,7 +1,6 @@
 """A data set of one's own: a folder of images, label maps and `classes.toml`."""
 
 import fnmatch
-import hashlib
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from kit.data.dataset import SPLITS, check_split
 from kit.data.labels import VOID, LabelClass
 from kit.data.paired_files import PairedFiles, find_images
+from kit.data.stable_place import stable_place
 from kit.errors import InputError
 
 FRACTIONS = {"train": 0.8, "val": 0.1, "test": 0.1}
@@ -146,7 +146,7 @@ def _split_stems(path: Path, table: dict[str, Any], split: str, stems: list[str]
             raise InputError(f"{path}: shares of `splits` must sum to at most 1; got {splits}")
         number = SPLITS.index(split)
         start, end = sum(shares[:number]), sum(shares[: number + 1])
-        chosen = [stem for stem in stems if start <= _place(stem) < end]
+        chosen = [stem for stem in stems if start <= stable_place(stem) < end]
     else:
         raise InputError(f"{path}: `splits` must be all lists of names or all shares; got {splits}")
     if stems and not chosen:
@@ -160,8 +160,3 @@ def _split_stems(path: Path, table: dict[str, Any], split: str, stems: list[str]
 def _matches(stem: str, patterns: list[str]) -> bool:
     """Whether a name is one of a split's names or patterns."""
     return any(stem == str(p) or fnmatch.fnmatchcase(stem, str(p)) for p in patterns)
-
-
-def _place(stem: str) -> float:
-    """A number from 0 to below 1 that depends on nothing but a name."""
-    return int.from_bytes(hashlib.sha256(stem.encode()).digest()[:6]) / 2**48

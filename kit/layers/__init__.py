@@ -8,11 +8,14 @@ from kit.layers.deeplab_head import DeepLabHead
 from kit.layers.exit_head import ExitHead
 from kit.layers.fcn_head import FCNHead
 from kit.layers.head_config import HeadConfig
+from kit.layers.high_res_tail import HighResTail
 from kit.layers.inverted_residual import InvertedResidual
 from kit.layers.path_batch_normalization import PathBatchNormalization
 from kit.layers.pta_decoder_stage import PTADecoderStage
 from kit.layers.pta_inverted_residual import PTAInvertedResidual
 from kit.layers.resnet_stem import ResNetStem
+from kit.layers.stacked_upsample import StackedUpsample
+from kit.layers.tail_config import TailConfig
 
 __all__ = [
     "Bottleneck",
@@ -23,9 +26,12 @@ __all__ = [
     "ExitHead",
     "FCNHead",
     "HeadConfig",
+    "HighResTail",
     "InvertedResidual",
     "PTADecoderStage",
     "PTAInvertedResidual",
     "PathBatchNormalization",
     "ResNetStem",
+    "StackedUpsample",
+    "TailConfig",
 ]

@@ -4,6 +4,7 @@ from kit.networks.adaptive_network import AdaptiveNetwork
 from kit.networks.adaptive_unet import AdaptiveUNet
 from kit.networks.deeplab_v3 import DeepLabV3
 from kit.networks.dilated_network import DilatedNetwork
+from kit.networks.elu_net import ELUNet
 from kit.networks.exit import Exit
 from kit.networks.fcn import FCN
 from kit.networks.fcn_vgg16 import FCNVGG16
@@ -16,6 +17,7 @@ __all__ = [
     "AdaptiveUNet",
     "DeepLabV3",
     "DilatedNetwork",
+    "ELUNet",
     "Exit",
     "exit_points",
     "overprovision",

@@ -11,6 +11,7 @@ import keras
 
 from kit.errors import InputError
 from kit.layers.path_batch_normalization import PathBatchNormalization
+from kit.layers.tail_config import TailConfig
 from kit.networks.exit import Exit
 from kit.networks.part_graphs import PartGraphs
 from kit.quantization.policies import make_arithmetic
@@ -35,9 +36,11 @@ class AdaptiveNetwork(PartGraphs):
         image_thresholds: Tier's name to the confidence, 0–1, from which an image leaves there.
         training_record: What is known of the weights' origin: recipe, seed, data set, labels.
         name: Of the network.
+        tail: High-resolution tail (J-Net, arXiv 2403.05340) behind the logits of every exit, or
+            what its `to_dict` gave; see `with_tail`.
 
     Input shape: `(batch, height, width, 3)`, RGB, 0–255; output: logits float32
-    `(batch, height, width, num_classes)`.
+    `(batch, height, width, num_classes)`, of `output_size` where there is a tail.
     """
 
     def __init__(
@@ -49,10 +52,13 @@ class AdaptiveNetwork(PartGraphs):
         image_thresholds: Mapping[str, float] | None = None,
         training_record: Mapping[str, Any] | None = None,
         name: str | None = None,
+        tail: TailConfig | Mapping[str, Any] | None = None,
     ) -> None:
         if not 2 <= num_classes <= 255:
             raise InputError(f"`num_classes` must be 2 to 255; received: {num_classes}")
-        super().__init__(num_classes, image_size, name)
+        super().__init__(
+            num_classes, image_size, name, None if tail is None else TailConfig.parse(tail)
+        )
         self.training_record = dict(training_record or {})
         # In a namespace, for Keras would wrap what it finds in attributes.
         self._graphs = SimpleNamespace(
@@ -172,6 +178,26 @@ class AdaptiveNetwork(PartGraphs):
         network._take_weights(self)
         return network
 
+    def with_tail(self, output_size: tuple[int, int], *, depthwise: bool = False) -> Self:
+        """The same network with logits and masks larger than its images, each tier and exit.
+
+        Each exit has a `HighResTail` of its own, shared by all configurations, behind its logits at
+        the images' size. It begins as bilinear interpolation; no other weight changes. Train it on
+        labels of `output_size`, with `MultiLevelLoss` as J-Net (arXiv 2403.05340) is. Its
+        parameters grow with the square of the classes unless it is depthwise; `tails` tell them.
+
+        Args:
+            output_size: `(height, width)` in pixels, 2, 4, 8 or 16 times the images'.
+            depthwise: Whether each class is enlarged by itself.
+
+        Raises:
+            InputError: if the sizes do not fit.
+        """
+        tail = TailConfig.between(self.image_size, output_size, depthwise=depthwise)
+        network = self.from_config({**self.get_config(), "tail": tail.to_dict()})
+        network._take_weights(self)
+        return network
+
     def _weighted_layers(self) -> list[keras.layers.Layer]:
         """The layers that hold weights themselves, each with a name of its own."""
         return [
@@ -263,5 +289,6 @@ class AdaptiveNetwork(PartGraphs):
             "image_thresholds": self.image_thresholds,
             "training_record": self.training_record,
             "name": self.name,
+            **({"tail": self.tail.to_dict()} if self.tail else {}),
             **({"arithmetic": policy} if (policy := self.arithmetic.to_policy()) else {}),
         }

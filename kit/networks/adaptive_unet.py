@@ -14,6 +14,7 @@ from kit.layers.conv_norm import ConvNorm
 from kit.layers.inverted_residual import InvertedResidual
 from kit.layers.pta_decoder_stage import PTADecoderStage
 from kit.layers.pta_inverted_residual import PTAInvertedResidual
+from kit.layers.tail_config import TailConfig
 from kit.networks.adaptive_network import AdaptiveNetwork
 from kit.networks.exit import Exit
 from kit.networks.mobilenet_v2 import GROUPS, channels, load_imagenet_weights
@@ -48,6 +49,7 @@ class AdaptiveUNet(AdaptiveNetwork):
         image_thresholds: Of the early exits; see `AdaptiveNetwork`.
         training_record: What is known of the weights' origin.
         name: Of the network.
+        tail: High-resolution tail; see `AdaptiveNetwork`.
 
     Input shape: `(batch, height, width, 3)`, RGB, 0–255; output: logits float32
     `(batch, height, width, num_classes)`.
@@ -75,6 +77,7 @@ class AdaptiveUNet(AdaptiveNetwork):
         image_thresholds: Mapping[str, float] | None = None,
         training_record: Mapping[str, Any] | None = None,
         name: str = "adaptive_unet",
+        tail: TailConfig | Mapping[str, Any] | None = None,
     ) -> None:
         height, width_px = image_size
         if height % STRIDE or width_px % STRIDE or min(image_size) < STRIDE:
@@ -100,6 +103,7 @@ class AdaptiveUNet(AdaptiveNetwork):
             image_thresholds,
             training_record,
             name,
+            tail,
         )
         self.encoder_weights = None if encoder_weights is None else str(encoder_weights)
         self.width = width

@@ -16,6 +16,7 @@ from kit.layers.fcn_head import FCNHead
 from kit.layers.inverted_residual import InvertedResidual
 from kit.layers.pta_inverted_residual import PTAInvertedResidual
 from kit.layers.resnet_stem import ResNetStem
+from kit.layers.tail_config import TailConfig
 from kit.networks import mobilenet_v2, resnet
 from kit.networks.adaptive_network import AdaptiveNetwork
 from kit.networks.exit import Exit
@@ -59,6 +60,7 @@ class DilatedNetwork(AdaptiveNetwork):
         image_thresholds: Of the early exits; see `AdaptiveNetwork`.
         training_record: What is known of the weights' origin.
         name: Of the network.
+        tail: High-resolution tail; see `AdaptiveNetwork`.
 
     Input shape: `(batch, height, width, 3)`, RGB, 0–255; output: logits float32
     `(batch, height, width, num_classes)`.
@@ -80,6 +82,7 @@ class DilatedNetwork(AdaptiveNetwork):
         image_thresholds: Mapping[str, float] | None = None,
         training_record: Mapping[str, Any] | None = None,
         name: str | None = None,
+        tail: TailConfig | Mapping[str, Any] | None = None,
     ) -> None:
         if backbone not in BACKBONES:
             raise InputError(f"`backbone` must be {' or '.join(BACKBONES)}; received: {backbone!r}")
@@ -103,6 +106,7 @@ class DilatedNetwork(AdaptiveNetwork):
             image_thresholds,
             training_record,
             name,
+            tail,
         )
         self.backbone = backbone
         self.output_stride = output_stride

@@ -10,6 +10,7 @@ import keras
 
 from kit.errors import InputError
 from kit.layers.fcn8s_head import FCN8sHead
+from kit.layers.tail_config import TailConfig
 from kit.layers.vgg_block import VGGBlock
 from kit.networks import vgg16
 from kit.networks.adaptive_network import AdaptiveNetwork
@@ -46,6 +47,7 @@ class FCNVGG16(AdaptiveNetwork):
         configurations: `PLAIN`, the only ones.
         training_record: What is known of the weights' origin.
         name: Of the network.
+        tail: High-resolution tail; see `AdaptiveNetwork`.
 
     Input shape: `(batch, height, width, 3)`, RGB, 0–255; output: logits float32
     `(batch, height, width, num_classes)`.
@@ -70,6 +72,7 @@ class FCNVGG16(AdaptiveNetwork):
         configurations: Mapping[str, str] | None = None,
         training_record: Mapping[str, Any] | None = None,
         name: str = "fcn_vgg16",
+        tail: TailConfig | Mapping[str, Any] | None = None,
     ) -> None:
         if min(image_size) < 1 or any(side % _STRIDE for side in image_size):
             raise InputError(
@@ -89,6 +92,7 @@ class FCNVGG16(AdaptiveNetwork):
             image_thresholds,
             training_record,
             name,
+            tail,
         )
         self.width = width
 

@@ -14,6 +14,8 @@ from kit.errors import InputError
 from kit.layers.class_mask import ClassMask
 from kit.layers.confidence import Confidence
 from kit.layers.exit_head import ExitHead
+from kit.layers.high_res_tail import HighResTail
+from kit.layers.tail_config import TailConfig
 from kit.networks.exit import Exit
 from kit.networks.tier_training import TierTraining
 from kit.quantization.scope import current_arithmetic
@@ -38,13 +40,22 @@ class TierGraphs(TierTraining):
         num_classes: Classes of the masks.
         image_size: `(height, width)` in pixels.
         name: Of the network.
+        tail: What enlarges the logits of every exit beyond the image, if anything does.
     """
 
-    def __init__(self, num_classes: int, image_size: tuple[int, int], name: str | None) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        image_size: tuple[int, int],
+        name: str | None,
+        tail: TailConfig | None = None,
+    ) -> None:
         super().__init__(name=name)
         self.num_classes = num_classes
         self.image_size = (image_size[0], image_size[1])
+        self.tail = tail
         self.exit_heads: list[ExitHead] = []
+        self.tails: list[HighResTail] = []
         self.arithmetic = current_arithmetic()
         # In a namespace, which Keras does not track: these share their layers with the network.
         self._made = SimpleNamespace(plain={}, models={}, interpolations={})
@@ -63,6 +74,17 @@ class TierGraphs(TierTraining):
     def exits_of(self, configuration: str | Tier) -> tuple[Tier, ...]:
         """The tiers of one configuration, shallowest first, the final exit last."""
 
+    @property
+    def output_size(self) -> tuple[int, int]:
+        """`(height, width)` of logits and masks in pixels: the images', unless there is a tail."""
+        scale = 1 if self.tail is None else self.tail.scale
+        return (scale * self.image_size[0], scale * self.image_size[1])
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether there is a `levels_model`: where there is a tail."""
+        return self.tail is not None
+
     # === Functional models ===
 
     def tier(self, name: str | Tier) -> keras.Model:
@@ -73,7 +95,7 @@ class TierGraphs(TierTraining):
 
         Returns:
             Model from images `(batch, height, width, 3)`, 0–255, to logits float32
-            `(batch, height, width, num_classes)` at the images' size.
+            `(batch, height, width, num_classes)` at `output_size`.
         """
         return self.joint_model((self.resolve(name),))
 
@@ -89,19 +111,50 @@ class TierGraphs(TierTraining):
         tiers = tuple(tiers)
 
         def make() -> tuple[Any, Any]:
-            image = self._image()
-            outputs: dict[Tier, keras.KerasTensor] = {}
-            for configuration in dict.fromkeys(tier.configuration for tier in tiers):
-                state, depth = self._begin(image, self.configurations[configuration]), 0
-                # In their order, in which a saved file lists the heads that are made here.
-                group = [tier for tier in tiers if tier.configuration == configuration]
-                for tier in sorted(group, key=self._depth):
-                    state, depth = self._run(tier, state, depth), self._depth(tier)
-                    outputs[tier] = self._full_size(self._logits(tier, state))
-            logits = [outputs[tier] for tier in tiers]
+            image, outputs = self._wired(tiers)
+            logits = [self._full_size(outputs[tier][-1]) for tier in tiers]
             return image, logits if len(logits) > 1 else logits[0]
 
         return self._model("_".join(map(str, tiers)), make)
+
+    def levels_model(self, tiers: Sequence[Tier]) -> keras.Model:
+        """As `joint_model`, with every level of a tail, for `MultiLevelLoss`.
+
+        Args:
+            tiers: One or more, of any configurations, of a network with a tail.
+
+        Returns:
+            Model from images to a list for each tier, by its name: logits float32
+            `(batch, height, width, num_classes)`, at the images' size first and at `output_size`
+            last.
+
+        Raises:
+            InputError: if there is no tail.
+        """
+        if self.tail is None:
+            raise InputError("levels need a `tail` (`with_tail`); received: a network without one")
+        tiers = tuple(tiers)
+
+        def make() -> tuple[Any, Any]:
+            image, outputs = self._wired(tiers)
+            return image, {tier.name: outputs[tier] for tier in tiers}
+
+        return self._model("levels_" + "_".join(map(str, tiers)), make)
+
+    def _wired(
+        self, tiers: tuple[Tier, ...]
+    ) -> tuple[keras.KerasTensor, dict[Tier, list[keras.KerasTensor]]]:
+        """An image, and what each tier makes of it, level by level."""
+        image = self._image()
+        outputs: dict[Tier, list[keras.KerasTensor]] = {}
+        for configuration in dict.fromkeys(tier.configuration for tier in tiers):
+            state, depth = self._begin(image, self.configurations[configuration]), 0
+            # In their order, in which a saved file lists the heads that are made here.
+            group = [tier for tier in tiers if tier.configuration == configuration]
+            for tier in sorted(group, key=self._depth):
+                state, depth = self._run(tier, state, depth), self._depth(tier)
+                outputs[tier] = self._levels(tier, state)
+        return image, outputs
 
     def logits_model(self, name: str | Tier) -> keras.Model:
         """As `tier`, with `{"logits": …}` at the resolution at which the tier computes them."""
@@ -120,7 +173,8 @@ class TierGraphs(TierTraining):
 
         Returns:
             Model from images `(batch, height, width, 3)`, 0–255, to
-            `{"mask": uint8 (batch, height, width), "confidence": float32 (batch,)}`.
+            `{"mask": uint8 (batch, height, width), "confidence": float32 (batch,)}`, the mask of
+            `output_size`.
         """
         tier = self.resolve(name)
         policy = policy or self.policy(tier)
@@ -238,6 +292,25 @@ class TierGraphs(TierTraining):
         return state
 
     def _logits(self, tier: Tier, state: State) -> keras.KerasTensor:
+        return self._levels(tier, state)[-1]
+
+    def _levels(self, tier: Tier, state: State) -> list[keras.KerasTensor]:
+        """Logits of a tier; with a tail those of every level, the images' first."""
+        logits = self._base_logits(tier, state)
+        if self.tail is None:
+            return [logits]
+        return self._tail(tier, self.tail).connect(self._interpolate(logits, self.image_size))
+
+    def _tail(self, tier: Tier, config: TailConfig) -> HighResTail:
+        """The tail of an exit, one for all configurations, made when it is wired first."""
+        name = "tail" if tier.exit is None else f"{self.exits[tier.exit - 1].name}_tail"
+        made = {tail.name: tail for tail in self.tails}
+        if f"{name}_high_res" not in made:
+            self.tails.append(HighResTail(config, self.num_classes, name=name))
+            return self.tails[-1]
+        return made[f"{name}_high_res"]
+
+    def _base_logits(self, tier: Tier, state: State) -> keras.KerasTensor:
         if tier.exit is None:
             return self._classify(state, self.configurations[tier.configuration])
         head = self._exit_head(tier.exit, state["x"])
@@ -257,7 +330,7 @@ class TierGraphs(TierTraining):
         return made[f"{exit_.name}_exit"]
 
     def _full_size(self, logits: keras.KerasTensor) -> keras.KerasTensor:
-        return self._interpolate(logits, self.image_size)
+        return self._interpolate(logits, self.output_size)
 
     def _interpolate(self, logits: keras.KerasTensor, size: tuple[int, int]) -> keras.KerasTensor:
         scale = size[0] // logits.shape[1]
@@ -275,21 +348,24 @@ class TierGraphs(TierTraining):
         return {"mask": self._mask(logits), "confidence": self._confidence(logits, policy)}
 
     def _mask(self, logits: keras.KerasTensor) -> keras.KerasTensor:
-        height, width = self.image_size
-        repeat = min(max(self._stride_of(logits) // 2, 1), _FINEST_REPEAT)
+        height, width = self.output_size
+        repeat = min(max(self._mask_stride(logits) // 2, 1), _FINEST_REPEAT)
         finer = self._interpolate(logits, (height // repeat, width // repeat))
         return ClassMask(repeat)(finer)
 
     def _confidence(self, logits: keras.KerasTensor, policy: ExitPolicy) -> keras.KerasTensor:
         return Confidence(
             policy.pixel_threshold,
-            step=max(8 // self._stride_of(logits), 1),
+            step=max(8 // self._mask_stride(logits), 1),
             measure=policy.measure,
             edge_aware=policy.edge_aware,
         )(logits)
 
     def _stride_of(self, x: keras.KerasTensor) -> int:
         return self.image_size[0] // x.shape[1]
+
+    def _mask_stride(self, logits: keras.KerasTensor) -> int:
+        return self.output_size[0] // logits.shape[1]
 
     @abstractmethod
     def _begin(self, image: keras.KerasTensor, vector: str) -> State:

@@ -14,6 +14,7 @@ from keras import ops
 
 from kit.errors import InputError
 from kit.layers.path_batch_normalization import PathBatchNormalization
+from kit.losses import MultiLevelLoss
 from kit.quantization.arithmetic import Arithmetic
 from kit.quantization.l1_norm import L1Norm
 from kit.tiers import Tier
@@ -53,6 +54,11 @@ class TierTraining(keras.Model):
     def default_tier(self) -> Tier:
         """The tier that `call`, `predict` and `evaluate` run."""
 
+    @property
+    @abstractmethod
+    def has_levels(self) -> bool:
+        """Whether there is a `levels_model`."""
+
     @abstractmethod
     def resolve(self, name: str | Tier) -> Tier:
         """The tier of this network that `name` names."""
@@ -60,6 +66,10 @@ class TierTraining(keras.Model):
     @abstractmethod
     def joint_model(self, tiers: Sequence[Tier]) -> keras.Model:
         """Functional model of several tiers that runs what they share once: a list of logits."""
+
+    @abstractmethod
+    def levels_model(self, tiers: Sequence[Tier]) -> keras.Model:
+        """As `joint_model`, for each tier's name a list of the logits of every level of a tail."""
 
     @abstractmethod
     def features_model(self, tiers: Sequence[Tier]) -> keras.Model:
@@ -162,6 +172,8 @@ class TierTraining(keras.Model):
         active = self._training.active
         if active and self.schedule.heads_only:
             return self._heads(active, images, training)
+        if active and self.has_levels and isinstance(self.loss, MultiLevelLoss):
+            return self.levels_model(active)(images, training=training)
         return self.joint_model(active or (self.default_tier,))(images, training=training)
 
     def _heads(self, tiers: tuple[Tier, ...], images: Any, training: bool) -> list[Any]:
@@ -189,9 +201,14 @@ class TierTraining(keras.Model):
         training: bool = True,
     ) -> Any:
         """The schedule's sum of the tiers' losses, with its distillation when it has one."""
-        predictions = y_pred if isinstance(y_pred, list) else [y_pred]
+        predictions = self._predictions(y_pred)
+        # A schedule sees the last level alone; the loss finds the others by it.
+        all_levels = y_pred.values() if isinstance(y_pred, dict) else ()
+        levels = {id(of_tier[-1]): of_tier for of_tier in all_levels}
 
         def task_loss(prediction: Any) -> Any:
+            if levels:
+                return self.loss(y, levels[id(prediction)], sample_weight) + sum(self.losses)
             return super(TierTraining, self).compute_loss(x, y, prediction, sample_weight, training)
 
         active = self._training.active
@@ -211,10 +228,14 @@ class TierTraining(keras.Model):
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> dict[str, Any]:
-        """Metrics of the last tier of the step."""
-        return super().compute_metrics(
-            x, y, y_pred[-1] if isinstance(y_pred, list) else y_pred, sample_weight
-        )
+        """Metrics of the last tier of the step, at its last level."""
+        return super().compute_metrics(x, y, self._predictions(y_pred)[-1], sample_weight)
+
+    def _predictions(self, y_pred: Any) -> list[Any]:
+        """Logits of each tier of the step, at the last level, from what `call` gave."""
+        if isinstance(y_pred, dict):  # whose order a backend may have changed
+            return [y_pred[tier.name][-1] for tier in self._training.active]
+        return y_pred if isinstance(y_pred, list) else [y_pred]
 
     def recalibrate(
         self, batches: Iterable[Any], tiers: Iterable[str | Tier] | None = None

@@ -16,7 +16,7 @@ from kit.quantization.policies import POLICIES
 
 _FOLDER = resources.files("kit") / "recipes"
 _CHOICES = {
-    "family": ("adaptive_unet", "deeplab_v3", "fcn", "fcn_vgg16"),
+    "family": ("adaptive_unet", "deeplab_v3", "elu_net", "fcn", "fcn_vgg16"),
     "phase": ("network", "heads"),
     "precision": POLICIES,
     "optimizer": ("adamw", "sgd"),
@@ -29,7 +29,7 @@ class Recipe:
 
     Args:
         name: Of the recipe.
-        data: Known data set (`camvid`, `street_scenes`) or folder.
+        data: Known data set (`camvid`, `lgg_mri`, `street_scenes`) or folder.
         image_size: `(height, width)` at which the network runs on a device.
         crop_size: `(height, width)` of the training crops; the network is convolutional.
         epochs: Passes over the training split.
@@ -42,11 +42,11 @@ class Recipe:
         weight_decay: Of AdamW.
         dice_weight: Weight of the soft Dice loss beside cross-entropy, 0 or more.
         class_balance: Exponent of the median-frequency class weights; 0 for none.
-        family: `"adaptive_unet"`, `"deeplab_v3"`, `"fcn"` or `"fcn_vgg16"`.
+        family: `"adaptive_unet"`, `"deeplab_v3"`, `"elu_net"`, `"fcn"` or `"fcn_vgg16"`.
         adaptive: `False` trains the plain U-Net.
         encoder_weights: `"imagenet"`, a file, or `None`; `${TIERSEG_WEIGHTS}/…` names a file in the
             folder of known weights.
-        width: Multiplier of MobileNetV2's or VGG-16's channels.
+        width: Multiplier of MobileNetV2's, VGG-16's or ELU-Net's channels.
         decoder_widths: Channels of the decoder's stages.
         light_expansion: Of the encoder's light branches; see `AdaptiveUNet`.
         backbone: Of DeepLabV3 and FCN; see `DeepLabV3`.
@@ -142,6 +142,11 @@ class Recipe:
         self._check_bit_widths()
         if self.optimizer == "sgd":
             check_power_of_two("learning_rate", self.learning_rate)
+        if self.family == "elu_net" and self.encoder_weights is not None:
+            raise InputError(
+                f"recipe {self.name!r}: `encoder_weights` must be left out for elu_net, which "
+                f"begins from nothing; received: {self.encoder_weights!r}"
+            )
         if self.heads and self.initial is None:
             raise InputError(
                 f"recipe {self.name!r}: `heads` needs `initial`, the network whose exits they "

@@ -24,6 +24,7 @@ from kit.metrics import median_frequency_weights
 from kit.networks.adaptive_network import AdaptiveNetwork
 from kit.networks.adaptive_unet import AdaptiveUNet
 from kit.networks.deeplab_v3 import DeepLabV3
+from kit.networks.elu_net import ELUNet
 from kit.networks.fcn import FCN
 from kit.networks.fcn_vgg16 import FCNVGG16
 from kit.networks.overprovision import overprovision
@@ -266,6 +267,8 @@ def _network(recipe: Recipe, dataset: Dataset, seed: int) -> AdaptiveNetwork:
             adaptive=recipe.adaptive,
             configurations=recipe.configurations if recipe.adaptive else None,
         )
+    if recipe.family == "elu_net":
+        return ELUNet(**{key: value for key, value in shared.items() if key != "encoder_weights"})
     if recipe.family == "fcn_vgg16":
         return FCNVGG16(**shared)
     shared |= {

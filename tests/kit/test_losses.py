@@ -9,7 +9,7 @@ import pytest
 from keras import ops
 
 from kit.errors import InputError
-from kit.losses import CrossEntropyDice, SegmentationCrossEntropy, SoftDice
+from kit.losses import CrossEntropyDice, MultiLevelLoss, SegmentationCrossEntropy, SoftDice
 
 SHAPE, CLASSES = (2, 5, 6), 4
 WEIGHTS = [0.5, 2.0, 0.0, 3.0]
@@ -80,6 +80,7 @@ LOSSES: dict[str, tuple[keras.losses.Loss, Reference]] = {
         lambda y, x: cross_entropy(y, x, WEIGHTS) + 0.3 * dice(y, x),
     ),
     "sum without dice": (CrossEntropyDice(0.0), cross_entropy),
+    "one level": (MultiLevelLoss(), cross_entropy),
 }
 
 
@@ -225,3 +226,83 @@ def test_the_wrong_number_of_weights_is_refused(make: Any) -> None:
 def test_a_negative_dice_weight_is_refused() -> None:
     with pytest.raises(InputError, match="`dice_weight` must be 0 or more; got -1"):
         CrossEntropyDice(-1)
+
+
+# === Several levels ===
+
+
+def levels_of(channels: int, sides: tuple[int, ...] = (2, 4, 8)) -> list[np.ndarray]:
+    rng = np.random.default_rng(12)
+    return [rng.normal(0, 2, (2, side, side, channels)).astype("float32") for side in sides]
+
+
+def large_labels(channels: int, void_share: float) -> np.ndarray:
+    rng = np.random.default_rng(13)
+    labels = rng.integers(0, max(channels, 2), (2, 8, 8)).astype("int32")
+    labels[rng.random(labels.shape) < void_share] = 255
+    return labels
+
+
+def multi_level(labels: np.ndarray, levels: list[np.ndarray]) -> float:
+    """The definition, pixel by pixel."""
+    total = 0.0
+    for number, logits in enumerate(levels):
+        step = labels.shape[1] // logits.shape[1]
+        middle = [step // 2] if number == 0 else [(step - 1) // 2, step // 2]
+        loss = counted = 0.0
+        for b, row, column in np.ndindex(logits.shape[:3]):
+            x = logits[b, row, column].astype(np.float64)
+            x = np.array([0.0, x[0]]) if len(x) == 1 else x
+            logs = x - x.max() - np.log(np.exp(x - x.max()).sum())
+            for i in middle:
+                for j in middle:
+                    label = labels[b, row * step + i, column * step + j]
+                    if label != 255:
+                        loss -= logs[label] / len(middle) ** 2
+                        counted += 1 / len(middle) ** 2
+        total += loss / counted if counted else 0.0
+    return total
+
+
+@pytest.mark.parametrize("void_share", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_levels_are_summed_as_defined(channels: int, void_share: float) -> None:
+    labels, levels = large_labels(channels, void_share), levels_of(channels)
+    value = MultiLevelLoss()(labels, levels)
+    assert float(value) == pytest.approx(multi_level(labels, levels), rel=1e-5)
+
+
+def test_targets_between_are_soft_and_the_coarsest_is_not() -> None:
+    """A quarter of each 2x2 is foreground."""
+    labels = np.zeros((1, 4, 4), "int32")
+    labels[0, ::2, ::2] = 1
+    x = 2.0  # the logit of every pixel
+    levels = [np.full((1, side, side, 1), x, "float32") for side in (1, 2, 4)]
+    foreground, background = np.log1p(np.exp(-x)), np.log1p(np.exp(x))
+    quarter = 0.25 * foreground + 0.75 * background
+    # The middle of 4x4 is the pixel (2, 2), which is foreground.
+    expected = foreground + quarter + quarter
+    assert float(MultiLevelLoss()(labels, levels)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_void_gives_no_class_a_share() -> None:
+    """One pixel in four is known: the level above has its class, not a quarter of it."""
+    labels = np.full((1, 2, 2), 255, "int32")
+    labels[0, 0, 1] = 1
+    x = np.float32(3)
+    levels = [np.full((1, side, side, 1), x, "float32") for side in (1, 1, 2)]
+    known = np.log1p(np.exp(-x))
+    # The coarsest level looks at (1, 1), which is void.
+    assert float(MultiLevelLoss()(labels, levels)) == pytest.approx(2 * known, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("sides", "message"),
+    [
+        ((3, 8), r"`y_pred` must be levels .* parts of \(8, 8\), got \(3, 3\)"),
+        ((2, 4), r"`y_true` must be labels .* expected \(2, 4, 4\), got \(2, 8, 8\)"),
+    ],
+)
+def test_levels_that_do_not_fit_are_refused(sides: tuple[int, ...], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        MultiLevelLoss()(large_labels(2, 0.0), levels_of(2, sides))

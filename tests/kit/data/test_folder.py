@@ -257,5 +257,5 @@ def test_an_exif_rotated_image_fits_its_label_as_displayed(folder: Path) -> None
 
 @pytest.mark.parametrize("name", ["nowhere", "camvit"])
 def test_an_unknown_name_lists_what_is_known(name: str) -> None:
-    with pytest.raises(InputError, match=f"camvid, street_scenes.*got '{name}'"):
+    with pytest.raises(InputError, match=f"camvid, lgg_mri, street_scenes.*got '{name}'"):
         open_dataset(name, "train")

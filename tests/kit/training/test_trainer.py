@@ -13,6 +13,7 @@ import pytest
 import kit
 from kit.data import Dataset, open_dataset
 from kit.errors import InputError
+from kit.networks import ELUNet
 from kit.networks.adaptive_network import AdaptiveNetwork
 from kit.networks.exit import Exit
 from kit.search import ExitPolicy
@@ -192,6 +193,20 @@ def test_a_recipe_trains_in_integers(tmp_path: Path) -> None:
     found = trainer.train(recipe, tmp_path / "out").network
     assert found.arithmetic.to_policy() == {"policy": "integer", "magnitude": "keep"}
     assert not found.arithmetic.uncalibrated(found.tier(found.default_tier))
+
+
+def test_a_recipe_trains_elu_net(tmp_path: Path) -> None:
+    recipe = replace(
+        RECIPE, family="elu_net", width=0.125, configurations={}, draw_weights={}, epochs=1
+    )
+    found = trainer.train(recipe, tmp_path / "out").network
+    assert isinstance(found, ELUNet)
+    assert [str(tier) for tier in found.tiers] == ["plain"]
+
+
+def test_elu_net_has_no_weights_to_begin_with() -> None:
+    with pytest.raises(InputError, match="`encoder_weights` must be left out for elu_net"):
+        replace(RECIPE, family="elu_net", encoder_weights="imagenet")
 
 
 def test_diverging_training_stops_with_one_line(tmp_path: Path) -> None:
