@@ -14,7 +14,7 @@ from kit.data.augmentation import Augmentation
 from kit.data.dataset import Dataset
 from kit.errors import InputError
 
-Batch = tuple[np.ndarray, np.ndarray]
+Batch = tuple[np.ndarray, ...]
 
 
 class Batches(keras.utils.PyDataset):
@@ -88,7 +88,7 @@ class Batches(keras.utils.PyDataset):
         self.drop_remainder = shuffle if drop_remainder is None else drop_remainder
         self.cache = cache
         self.epoch = 0
-        if len(self) == 0:
+        if Batches.__len__(self) == 0:
             raise InputError(
                 f"`batch_size` must be at most the {len(dataset)} images of {dataset.name} "
                 f"({dataset.split}) when the remainder is dropped; got {batch_size}"
@@ -105,6 +105,17 @@ class Batches(keras.utils.PyDataset):
             return len(self.dataset) // self.batch_size
         return -(-len(self.dataset) // self.batch_size)
 
+    def pixels(self, epoch: int) -> int:
+        """Pixels of all images that one epoch hands out: the cost of training."""
+        count = len(self.dataset)
+        if self.drop_remainder:
+            count -= count % self.batch_size
+        return count * self.image_size[0] * self.image_size[1]
+
+    def full(self, count: int) -> list[Batch]:
+        """The first `count` batches of this epoch, or all, as they are at full size."""
+        return [self[index] for index in range(min(count, len(self)))]
+
     def order(self, epoch: int) -> np.ndarray:
         """Indices of the data set in the order in which one epoch hands them out."""
         if not self.shuffle:
@@ -118,8 +129,7 @@ class Batches(keras.utils.PyDataset):
             epoch = self.epoch
             if self._given is not None:
                 self._given.add(index)
-            if self.cache and self._samples is None:
-                self._samples = self._read_all()
+            self._fill_cache()
             future = self._schedule(epoch, index)
         return self._make(epoch, index) if future is None else future.result()
 
@@ -151,9 +161,12 @@ class Batches(keras.utils.PyDataset):
     def _make(self, epoch: int, index: int) -> Batch:
         """Makes one batch from nothing but the seed, the epoch and the index."""
         start = index * self.batch_size
-        pairs = [
-            self._variant(epoch, int(i)) for i in self.order(epoch)[start : start + self.batch_size]
-        ]
+        chosen = self.order(epoch)[start : start + self.batch_size]
+        return self._stack(epoch, chosen, self.image_size)
+
+    def _stack(self, epoch: int, chosen: np.ndarray, size: tuple[int, int]) -> Batch:
+        """Images and labels of one batch."""
+        pairs = [self._variant(epoch, int(i), size) for i in chosen]
         shapes = {label.shape for _, label in pairs}
         if len(shapes) > 1:
             raise InputError(
@@ -163,16 +176,22 @@ class Batches(keras.utils.PyDataset):
         images = np.stack([image for image, _ in pairs])
         return images, np.stack([label for _, label in pairs]).astype(np.int32)
 
-    def _variant(self, epoch: int, i: int) -> tuple[np.ndarray, np.ndarray]:
+    def _variant(self, epoch: int, i: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         """One sample at the sizes asked for, augmented or not."""
         image, label = self.dataset.sample(i) if self._samples is None else self._samples[i]
         if self.augmentation is not None:
             rng = np.random.default_rng((self.seed, epoch, 1 + i))
-            return self.augmentation(image, label, self.image_size, rng)
-        image = resize(image, self.image_size, Image.Resampling.BILINEAR)
+            return self.augmentation(image, label, size, rng)
+        image = resize(image, size, Image.Resampling.BILINEAR)
         if self.label_size != "native":
-            label = resize(label, self.label_size, Image.Resampling.NEAREST)
+            label_size = size if self.label_size == self.image_size else self.label_size
+            label = resize(label, label_size, Image.Resampling.NEAREST)
         return image, label
+
+    def _fill_cache(self) -> None:
+        """Reads all samples, once, where they are to be kept."""
+        if self.cache and self._samples is None:
+            self._samples = self._read_all()
 
     def _read_all(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """All samples of the data set, with a progress bar when it takes long."""

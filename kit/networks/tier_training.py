@@ -40,7 +40,7 @@ class TierTraining(keras.Model):
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name=name)
         # In a namespace, which Keras does not track: these share their layers with the network.
-        self._training = SimpleNamespace(active=(), step=None)
+        self._training = SimpleNamespace(active=(), step=None, fits=False)
 
     # === What a network gives ===
 
@@ -119,25 +119,36 @@ class TierTraining(keras.Model):
             on_train_begin=lambda logs=None: self._synchronise()
         )
         kwargs["callbacks"] = [*(kwargs.get("callbacks") or []), follow]
-        return super().fit(*args, **kwargs)
+        self._training.fits = True
+        try:
+            return super().fit(*args, **kwargs)
+        finally:
+            self._training.fits = False
 
     def _synchronise(self) -> None:
         self._training.step = int(ops.convert_to_numpy(self.optimizer.iterations.value))
 
     def make_train_function(self, force: bool = False) -> None:
-        """Make one compiled step per distinct set of tiers, and dispatch by the schedule."""
+        """Make one compiled step per distinct set of tiers, and dispatch by the schedule.
+
+        On TensorFlow also per size, where batches differ in it: Keras's bilinear upsampling needs
+        to know it.
+        """
         if self.train_function is not None and not force:
             return
-        compiled: dict[tuple[Tier, ...], Any] = {}
+        compiled: dict[Any, Any] = {}
 
         def train_function(*args: Any) -> Any:
             if self._training.step is None:
                 self._synchronise()
             tiers = self.schedule.draw(self._training.step)
-            if tiers not in compiled:
-                compiled[tiers] = self._compile_step(tiers)
+            *state, data = args
+            data, size = _of_known_size(data)
+            key = tiers, size
+            if key not in compiled:
+                compiled[key] = self._compile_step(tiers)
             self._training.step += 1
-            return compiled[tiers](*args)
+            return compiled[key](*state, data)
 
         self.train_function = train_function
 
@@ -173,8 +184,14 @@ class TierTraining(keras.Model):
         if active and self.schedule.heads_only:
             return self._heads(active, images, training)
         if active and self.has_levels and isinstance(self.loss, MultiLevelLoss):
-            return self.levels_model(active)(images, training=training)
-        return self.joint_model(active or (self.default_tier,))(images, training=training)
+            model = self.levels_model(active)
+        else:
+            model = self.joint_model(active or (self.default_tier,))
+        # On JAX, `fit` builds on the first batch, whatever its size, before there is a step.
+        if not active and not self._training.fits:
+            return model(images, training=training)
+        with _any_size(model):
+            return model(images, training=training)
 
     def _heads(self, tiers: tuple[Tier, ...], images: Any, training: bool) -> list[Any]:
         """Logits of each tier; only heads of early exits are in training, all else is as shipped.
@@ -219,7 +236,11 @@ class TierTraining(keras.Model):
         if self.schedule.distillation and teacher is not None and teacher not in active:
             # By the batch's own statistics: the averages of a tier that is drawn in one step of
             # six trail behind weights that move in all of them. The averages stay as they are.
-            with _momentum(self.joint_model((teacher,)), 1.0) as model, self.arithmetic.held():
+            with (
+                _momentum(self.joint_model((teacher,)), 1.0) as model,
+                _any_size(model),
+                self.arithmetic.held(),
+            ):
                 target = ops.stop_gradient(ops.log_softmax(model(x, training=True)))
             for prediction in predictions:
                 loss += self.schedule.distillation * _divergence(target, prediction)
@@ -272,6 +293,26 @@ _NORMS = (PathBatchNormalization, L1Norm)
 
 def _compiles_convolutions_well() -> bool:
     return keras.backend.backend() != "tensorflow" or bool(keras.distribution.list_devices("gpu"))
+
+
+def _of_known_size(data: Any) -> tuple[Any, tuple[int, ...] | None]:
+    """An iterator over batches whose images have one known size, and that size where they vary."""
+    spec = getattr(data, "element_spec", None)
+    if spec is None or None not in keras.tree.flatten(spec)[0].shape[1:]:
+        return data, None
+    batch = next(data)
+    return iter([batch]), tuple(keras.tree.flatten(batch)[0].shape[1:])
+
+
+@contextmanager
+def _any_size(model: keras.Model) -> Iterator[None]:
+    """Within the context the model takes images of other sizes than its own, as it trains on."""
+    before = model.input_spec
+    model.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: 3})
+    try:
+        yield
+    finally:
+        model.input_spec = before
 
 
 @contextmanager

@@ -9,11 +9,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Self
 
+from kit.data.slimming import Slimming
 from kit.errors import InputError
 from kit.quantization.bit_widths import parse_decay
 from kit.quantization.integer_sgd import check_power_of_two
 from kit.quantization.policies import POLICIES
 
+_LATER = ("bit_widths", "slimming")
+"""Fields that recipes did not have at first; what is written leaves them out where empty."""
 _FOLDER = resources.files("kit") / "recipes"
 _CHOICES = {
     "family": ("adaptive_unet", "deeplab_v3", "elu_net", "fcn", "fcn_vgg16"),
@@ -76,6 +79,8 @@ class Recipe:
         recalibration_batches: Batches from which the BatchNorm statistics are estimated at the end;
             0 leaves the moving averages of training.
         data_options: Arguments of the data set.
+        slimming: Arguments of `kit.data.Slimming`: fewer and smaller images, by their complexity;
+            none if empty. Not in the phase of the heads, whose losses take no weights.
     """
 
     name: str
@@ -113,6 +118,7 @@ class Recipe:
     distillation: float = 0.0
     recalibration_batches: int = 24
     data_options: dict[str, Any] = field(default_factory=dict)
+    slimming: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for key in ("image_size", "crop_size", "decoder_widths", "exits", "heads"):
@@ -140,6 +146,7 @@ class Recipe:
                 f"integer; received: {', '.join(self.precision_options)} with {self.precision}"
             )
         self._check_bit_widths()
+        self._check_slimming()
         if self.optimizer == "sgd":
             check_power_of_two("learning_rate", self.learning_rate)
         if self.family == "elu_net" and self.encoder_weights is not None:
@@ -184,6 +191,22 @@ class Recipe:
                 f"recipe {self.name!r}: `bit_widths` must be {self.epochs} pairs or fewer, one an "
                 f"epoch; received: {len(self.bit_widths)}"
             )
+
+    def _check_slimming(self) -> None:
+        if not self.slimming:
+            return
+        if self.phase != "network":
+            raise InputError(
+                f"recipe {self.name!r}: `slimming` must go with the phase network; "
+                f"received: {self.phase!r}, whose losses take no weights"
+            )
+        known = {item.name for item in dataclasses.fields(Slimming)}
+        if unknown := set(self.slimming) - known:
+            raise InputError(
+                f"recipe {self.name!r}: `slimming` must hold keys among "
+                f"{', '.join(sorted(known))}; received: {', '.join(sorted(unknown))}"
+            )
+        Slimming(**self.slimming).sizes_of(self.crop_size)
 
     @property
     def policy(self) -> dict[str, Any]:
@@ -237,7 +260,5 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain data."""
         content = dataclasses.asdict(self)
-        if not self.bit_widths:
-            # Runs that were made before there were such parts are of the same recipe.
-            del content["bit_widths"]
-        return content
+        # Runs that were made before there were such fields are of the same recipe.
+        return {key: value for key, value in content.items() if value or key not in _LATER}

@@ -16,7 +16,7 @@ from typing import Any
 import keras
 from tqdm import tqdm
 
-from kit.data import Augmentation, Batches, Dataset, open_dataset
+from kit.data import Augmentation, Batches, Dataset, SlimmedBatches, Slimming, open_dataset
 from kit.errors import InputError
 from kit.files import replacing, write_text
 from kit.losses import CrossEntropyDice
@@ -57,7 +57,8 @@ class TrainingResult:
     Args:
         network: At the recipe's `image_size`, BatchNorm statistics estimated for every tier.
         path: Of the saved network.
-        history: Per epoch: mean loss, seconds, and how often each tier was drawn.
+        history: Per epoch: mean loss, seconds, how often each tier was drawn and, with slimming,
+            the pixels of all images and what they would be without.
         wall_s: Seconds of all epochs, without set-up.
     """
 
@@ -98,8 +99,18 @@ class _Record(keras.callbacks.Callback):
                 "loss": round(loss, 5),
                 "seconds": round(time.perf_counter() - self._start, 2),
                 "draws": self.model.schedule.counts(epoch * steps, (epoch + 1) * steps),
+                **self._cost(epoch),
             }
         )
+
+    def _cost(self, epoch: int) -> dict[str, int]:
+        """Pixels of an epoch, where slimming makes them fewer."""
+        if not isinstance(self._batches, SlimmedBatches):
+            return {}
+        return {
+            "pixels": self._batches.pixels(epoch),
+            "full_pixels": self._batches.full_pixels(epoch),
+        }
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._bar.close()
@@ -161,9 +172,8 @@ def train(
     )
     # On what training saw: whole images have other statistics than augmented crops. Where heads
     # alone were trained, the trunk stays as it was, and their own averages had a trunk at rest.
-    count = min(recipe.recalibration_batches, len(batches))
-    if count and recipe.phase == "network":
-        network.recalibrate([batches[index] for index in range(count)])
+    if recipe.recalibration_batches and recipe.phase == "network":
+        network.recalibrate(batches.full(recipe.recalibration_batches))
     with _layers_in("float32"):
         network = network.resized(recipe.image_size)
     _save(network, out, identity, checkpoint.history)
@@ -179,13 +189,25 @@ def training_batches(recipe: Recipe, seed: int) -> Batches:
         seed: Of order and augmentation.
 
     Raises:
-        InputError: if the data are missing.
+        InputError: if the data are missing, or slimming leaves too few of them.
     """
+    dataset = open_dataset(recipe.data, "train", **recipe.data_options)
+    augmentation = Augmentation(**recipe.augmentation)
+    if recipe.slimming:
+        return SlimmedBatches(
+            dataset,
+            recipe.batch_size,
+            recipe.crop_size,
+            Slimming(**recipe.slimming),
+            augmentation=augmentation,
+            seed=seed,
+            epochs=recipe.epochs,
+        )
     return Batches(
-        open_dataset(recipe.data, "train", **recipe.data_options),
+        dataset,
         recipe.batch_size,
         recipe.crop_size,
-        augmentation=Augmentation(**recipe.augmentation),
+        augmentation=augmentation,
         shuffle=True,
         seed=seed,
     )
@@ -217,8 +239,7 @@ def prepared(
     with _layers_in("mixed_bfloat16" if mixed_precision else "float32"):
         network = _network(recipe, batches.dataset, seed)
         if make_arithmetic(recipe.policy).to_policy() != network.arithmetic.to_policy():
-            first = [batches[index] for index in range(min(_CALIBRATION_BATCHES, len(batches)))]
-            network = _quantized(network, recipe, first)
+            network = _quantized(network, recipe, batches.full(_CALIBRATION_BATCHES))
     _compile(network, recipe, batches.dataset, len(batches) * recipe.epochs, seed)
     return network
 

@@ -120,6 +120,13 @@ def test_own_file(tmp_path: Path) -> None:
             SIZES + 'optimizer = "sgd"\nlearning_rate = 0.1',
             "`learning_rate` must be a power of two, .* received: 0.1",
         ),
+        (SIZES + "[slimming]\nfloor = 0", "`slimming` must hold keys among .* received: floor"),
+        (SIZES + "[slimming]\nsmallest = 2", "`smallest` must be above 0 and up to 1; got 2"),
+        (SIZES + "[slimming]\nmultiple = 24", "multiples of `multiple`, 24"),
+        (
+            SIZES + 'phase = "heads"\n[slimming]\nsizes = 2',
+            "`slimming` must go with the phase network; received: 'heads'",
+        ),
         (SIZES + 'phase = "exits"', "`phase` must be one of network, heads; received: 'exits'"),
     ],
 )
@@ -129,6 +136,14 @@ def test_wrong_file_is_refused_in_one_line(tmp_path: Path, text: str, message: s
     with pytest.raises(InputError, match=message) as error:
         Recipe.load(path)
     assert "\n" not in str(error.value)
+
+
+def test_slimming_is_written_only_where_there_is_some(tmp_path: Path) -> None:
+    path = tmp_path / "slim.toml"
+    path.write_text(SIZES)
+    assert "slimming" not in Recipe.load(path).to_dict()
+    path.write_text(SIZES + "[slimming]\nsmallest = 0.25")
+    assert Recipe.load(path).to_dict()["slimming"] == {"smallest": 0.25}
 
 
 def test_unknown_name_lists_the_known_ones() -> None:

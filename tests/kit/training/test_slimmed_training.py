@@ -1,0 +1,66 @@
+"""A run with data slimming: what it costs, that it goes on after a kill, and how it ends."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kit.training import Checkpoint, Recipe, trainer
+
+RECIPE = Recipe(
+    name="slim",
+    data="street_scenes",
+    image_size=(64, 96),
+    crop_size=(64, 64),
+    epochs=2,
+    batch_size=2,
+    family="fcn_vgg16",  # of all families the soonest traced
+    width=0.125,
+    augmentation={"scale": (1.0, 1.5)},
+    recalibration_batches=2,
+    data_options={"count": 12, "image_size": (64, 96)},
+    slimming={"projection": "empirical", "sizes": 2, "drop": "below_mean"},
+)
+
+
+def test_a_run_on_two_sizes_resumes_and_says_what_it_cost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIERSEG_CACHE", str(tmp_path / "cache"))
+    original = Checkpoint.on_epoch_end
+
+    def keep(self: Checkpoint, epoch: int, logs: dict | None = None) -> None:
+        original(self, epoch, logs)
+        if epoch == 0:
+            shutil.copytree(self.folder, tmp_path / "killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "on_epoch_end", keep)
+        whole = trainer.train(RECIPE, tmp_path / "whole")
+    assert whole.network.image_size == RECIPE.image_size
+    batches = trainer.training_batches(RECIPE, 0)
+    for number, epoch in enumerate(whole.history):
+        assert sum(epoch["draws"].values()) == 4  # 9 of 12 images are kept
+        assert epoch["full_pixels"] == 12 * 64 * 64
+        assert epoch["pixels"] == batches.pixels(number) < epoch["full_pixels"]
+        assert np.isfinite(epoch["loss"])
+    resumed = trainer.train(RECIPE, tmp_path / "killed", resume=True)
+    assert [epoch["loss"] for epoch in resumed.history] == pytest.approx(
+        [epoch["loss"] for epoch in whole.history], rel=1e-4
+    )
+
+
+def test_all_kept_at_full_size_and_equal_weight_is_training_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIERSEG_CACHE", str(tmp_path))
+    slimming = {"sizes": 1, "drop": "none", "weight": "equal"}
+    same = trainer.training_batches(replace(RECIPE, slimming=slimming), 0)
+    plain = trainer.training_batches(replace(RECIPE, slimming={}), 0)
+    assert len(same) == len(plain)
+    assert same.pixels(0) == plain.pixels(0)
+    images = [np.concatenate([b[i][0] for i in range(len(b))]) for b in (same, plain)]
+    totals = [np.sort(image.sum(axis=(1, 2, 3), dtype=np.int64)) for image in images]
+    np.testing.assert_array_equal(*totals)
