@@ -146,9 +146,7 @@ class Batches(keras.utils.PyDataset):
         """Gives one batch and those that follow it to the threads; forgets all others."""
         if self._pool is None:
             return None
-        following = [
-            divmod(epoch * len(self) + index + step, len(self)) for step in range(self._ahead + 1)
-        ]
+        following = self._following(epoch, index, self._ahead + 1)
         futures = {}
         for key in following:
             known = self._futures.get(key)
@@ -157,6 +155,10 @@ class Batches(keras.utils.PyDataset):
             self._futures[key].cancel()
         self._futures = futures
         return futures.pop(following[0])
+
+    def _following(self, epoch: int, index: int, count: int) -> list[tuple[int, int]]:
+        """Epoch and index of a batch and of those after it that are made ahead."""
+        return [divmod(epoch * len(self) + index + step, len(self)) for step in range(count)]
 
     def _make(self, epoch: int, index: int) -> Batch:
         """Makes one batch from nothing but the seed, the epoch and the index."""

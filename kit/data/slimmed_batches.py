@@ -10,11 +10,11 @@ from PIL import Image
 
 from kit.data.augmentation import Augmentation
 from kit.data.batches import Batch, Batches, resize
-from kit.data.complexity import complexities
+from kit.data.complexity import complexities, complexity
 from kit.data.complexity_projection import ComplexityProjection
 from kit.data.dataset import Dataset
 from kit.data.grouping import k_means, thirds
-from kit.data.slimming import RESAMPLING, Slimming
+from kit.data.slimming import LOSS, RESAMPLING, Slimming
 from kit.errors import InputError
 
 Size = tuple[int, int]
@@ -32,12 +32,13 @@ class _Plan:
 class SlimmedBatches(Batches):
     """Shuffled batches of images that are shrunk, dropped and weighted by complexity.
 
-    A function of (seed, epoch, index), as `Batches` is. A batch holds images of one size, and is
-    always full: what does not fill a batch of its size goes to the next larger one. There are thus
-    at most `slimming.sizes` shapes, and never an image alone with its statistics. All epochs have
-    as many batches as are filled by the images kept on average, for Keras takes that number, and
-    which sides of the shapes vary, from the first epoch; each epoch begins with its smallest and
-    its largest size.
+    A function of (seed, epoch, index), as `Batches` is; of the losses too where they are the
+    measure, which `take_losses` must then be told after every epoch. A batch holds images of one
+    size, and is always full: what does not fill a batch of its size goes to the next larger one.
+    There are thus at most `slimming.sizes` shapes, and never an image alone with its statistics.
+    All epochs have as many batches as are filled by the images kept on average, for Keras takes
+    that number, and which sides of the shapes vary, from the first epoch; each epoch begins with
+    its smallest and its largest size.
 
     A loss that is one number for a batch, as those of `kit.losses`, takes the mean of its weights.
 
@@ -59,7 +60,9 @@ class SlimmedBatches(Batches):
         `(batch, 1, 1)`, 0 or more, of which those by complexity have a mean of 1 over an epoch.
 
     Attributes:
-        m: float64 `(images,)`, projected complexity of each image, 0-1.
+        m: float64 `(images,)`, projected complexity of each image as stored, 0-1; before losses
+            are known, where they are the measure, in no order.
+        losses: float64 `(images,)`, where they are the measure; NaN for images not seen yet.
 
     Raises:
         InputError: an argument is out of range, the projection is of another data set, images do
@@ -92,14 +95,9 @@ class SlimmedBatches(Batches):
         )
         self.slimming = slimming
         self._sizes = slimming.sizes_of(image_size)
-        scores, digest = complexities(dataset, slimming.measure, complexity_cache)
-        if projection is None:
-            projection = ComplexityProjection.fit(
-                scores, slimming.projection, digest=digest, measure=slimming.measure
-            )
-        projection.check(digest, slimming.measure)
-        self.projection = projection
-        self.m = projection(scores)
+        self.losses = np.full(len(dataset), np.nan)
+        self.projection, scores = self._fitted(projection, complexity_cache)
+        self.m = self.projection(scores)
         # None is never reached: all epochs are slimmed.
         self._full_from = None
         if epochs is not None:
@@ -112,11 +110,46 @@ class SlimmedBatches(Batches):
                 f"{batch_size} (raise `keep_floor`, or take smaller batches)"
             )
         self._plans: dict[int, _Plan] = {}
-        for epoch in range(epochs or 1):
+        # Before them some image has no loss.
+        self._scored_from = -(-super().__len__() // self._steps) if self._by_loss else 0
+        for epoch in range(1 if self._by_loss else epochs or 1):
             self._plan(epoch)
+
+    def _fitted(
+        self, projection: ComplexityProjection | None, cache: str | Path | None
+    ) -> tuple[ComplexityProjection, np.ndarray]:
+        """The projection, given or fitted, and the scores of all images."""
+        options = self.slimming
+        measure = options.measure
+        if self._by_loss:
+            scores, digest = np.arange(len(self.dataset), dtype=float), self.dataset.digest()
+        else:
+            scores, digest = complexities(self.dataset, measure, cache)
+        fitted_to = scores
+        if options.scored == "crop":
+            measure, fitted_to = f"{measure} of crops", self._crop_scores(0)
+        if projection is None:
+            projection = ComplexityProjection.fit(
+                fitted_to, options.projection, digest=digest, measure=measure
+            )
+        projection.check(digest, measure)
+        return projection, scores
+
+    @property
+    def _by_loss(self) -> bool:
+        return self.slimming.measure == LOSS
 
     def __len__(self) -> int:
         return self._steps
+
+    def take_losses(self, epoch: int, losses: np.ndarray) -> None:
+        """Notes what the images of an epoch that is over have lost.
+
+        Args:
+            epoch: that is over.
+            losses: `(steps, batch_size)`, in the order of the batches.
+        """
+        self.losses[np.stack(self._plan(epoch).chosen)] = losses
 
     def pixels(self, epoch: int) -> int:
         heights_and_widths = self._plan(epoch).sizes
@@ -144,6 +177,11 @@ class SlimmedBatches(Batches):
         image, label = super()._variant(epoch, i, self.image_size)
         return resize(image, size, resampling), resize(label, size, Image.Resampling.NEAREST)
 
+    def _following(self, epoch: int, index: int, count: int) -> list[tuple[int, int]]:
+        ahead = super()._following(epoch, index, count)
+        # What the next epoch hands out hangs on the losses of this one.
+        return [key for key in ahead if key[0] == epoch] if self._by_loss else ahead
+
     # === What an epoch hands out ===
 
     def _plan(self, epoch: int) -> _Plan:
@@ -151,6 +189,10 @@ class SlimmedBatches(Batches):
         if epoch not in self._plans:
             if self._full_from is not None and epoch >= self._full_from:
                 self._plans[epoch] = self._full_plan(epoch, self._full_from)
+            elif epoch < self._scored_from:
+                self._plans[epoch] = self._full_plan(epoch, 0)
+                # Keras takes from the first epoch which sides vary.
+                self._plans[epoch].sizes[0] = self._sizes[0]
             else:
                 self._plans[epoch] = self._slim_plan(epoch)
         return self._plans[epoch]
@@ -169,7 +211,7 @@ class SlimmedBatches(Batches):
     def _slim_plan(self, epoch: int) -> _Plan:
         # Not (seed, epoch, 0): NumPy takes it for (seed, epoch), which shuffles the order.
         rng = np.random.default_rng((self.seed, epoch, 0, 1))
-        m, groups = self._groups(self.order(epoch))
+        m, groups = self._groups(self._complexity_in(epoch), self.order(epoch))
         chances = self.slimming.chances(m)
         kept = self._kept(groups, chances, rng)
         chosen, numbers = self._cut(kept, self.slimming.size_number(m))
@@ -188,20 +230,41 @@ class SlimmedBatches(Batches):
             weights.astype(np.float32),
         )
 
-    def _groups(self, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _complexity_in(self, epoch: int) -> np.ndarray:
+        """Projected complexity of each image in one epoch."""
+        if self._by_loss:
+            # The remainder of a pass may never have been seen: it is kept as the hardest.
+            losses = np.where(np.isnan(self.losses), np.inf, self.losses)
+            ranks = np.argsort(np.argsort(losses, kind="stable"), kind="stable")
+            return self.projection(ranks.astype(float))
+        return (
+            self.m if self.slimming.scored == "image" else self.projection(self._crop_scores(epoch))
+        )
+
+    def _crop_scores(self, epoch: int) -> np.ndarray:
+        """Complexity of the crop that each image gives in one epoch."""
+        with self._lock:
+            self._fill_cache()
+        images = (
+            super(SlimmedBatches, self)._variant(epoch, i, self.image_size)[0]
+            for i in range(len(self.dataset))
+        )
+        return np.array([complexity(image, self.slimming.measure) for image in images])
+
+    def _groups(self, m: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of each image the `m` of its group; and all images, those of a group in a row."""
         if self.slimming.grouping == "image":
-            return self.m, order
+            return m, order
         make = k_means if self.slimming.grouping == "k_means" else thirds
-        m = np.empty(len(order))
+        of_group = np.empty(len(order))
         members = []
         for start in range(0, len(order), self.batch_size):
             batch = order[start : start + self.batch_size]
-            groups = make(self.m[batch])
+            groups = make(m[batch])
             members += [batch[groups == group] for group in np.unique(groups)]
         for group in members:
-            m[group] = self.m[group].mean()
-        return m, np.concatenate(members)
+            of_group[group] = m[group].mean()
+        return of_group, np.concatenate(members)
 
     def _kept(
         self, images: np.ndarray, chances: np.ndarray, rng: np.random.Generator

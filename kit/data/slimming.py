@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from kit.data.complexity import check_measure
+from kit.data.complexity import MEASURES
 from kit.data.complexity_projection import check_kind
 from kit.errors import InputError
 
@@ -17,7 +17,12 @@ RESAMPLING = {
     "bilinear": Image.Resampling.BILINEAR,
 }
 
+LOSS = "loss"
+"""Measure of complexity by the network that is trained, not by the image."""
+
 _CHOICES = {
+    "measure": (*MEASURES, LOSS),
+    "scored": ("image", "crop"),
     "grouping": ("image", "k_means", "thirds"),
     "drop": ("complexity", "random", "below_mean", "none"),
     "weight": ("complexity", "unbiased", "equal"),
@@ -36,7 +41,12 @@ class Slimming:
     `resampling="nearest"` and floors of 0.
 
     Args:
-        measure: of complexity; see `complexity`.
+        measure: of complexity; see `complexity`. `"loss"` takes for it the image's last
+            cross-entropy in training (InfoBatch, arXiv 2303.04947): the first epochs then take all
+            images in turn at full size, until each has one; needs the projection `"empirical"`, of
+            which the number of steps does not hang on the losses.
+        scored: `"image"`: each image once, as stored; `"crop"`: each augmented crop of each epoch,
+            as in the paper, at the price of making it twice.
         projection: `"maxwell_boltzmann"`, `"linear"` or `"empirical"`; see `ComplexityProjection`.
         grouping: `"image"` takes each image by its own `m`; `"k_means"` and `"thirds"` by the mean
             of its group, of three or fewer, among the images of its mini-batch.
@@ -47,7 +57,7 @@ class Slimming:
         drop: `"complexity"` keeps an image with chance `m` (of a mini-batch's group that
             share); `"random"` all with the mean chance, as many images;
             `"below_mean"` drops the share `drop_ratio` of those whose `m` is below the mean, as
-            InfoBatch (arXiv 2303.04947) does by the loss; `"none"` keeps all.
+            InfoBatch does with the loss for a measure; `"none"` keeps all.
         drop_ratio: of `"below_mean"`, 0 to below 1.
         keep_floor: smallest chance to be kept, 0 to 1, of `"complexity"` and `"random"`; with 0 the
             simplest images may never be seen.
@@ -66,6 +76,7 @@ class Slimming:
     """
 
     measure: str = "sobel_mean"
+    scored: str = "image"
     projection: str = "maxwell_boltzmann"
     grouping: str = "image"
     sizes: int = 3
@@ -80,13 +91,17 @@ class Slimming:
     resampling: str = "once"
 
     def __post_init__(self) -> None:
-        check_measure(self.measure)
         check_kind(self.projection)
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise InputError(
                     f"`{name}` must be one of {', '.join(choices)}; got {getattr(self, name)!r}"
                 )
+        if self.measure == LOSS and (self.projection, self.scored) != ("empirical", "image"):
+            raise InputError(
+                "`measure` loss must go with `projection` empirical and `scored` image; got "
+                f"{self.projection} and {self.scored}"
+            )
         for name in ("sizes", "multiple"):
             if getattr(self, name) < 1:
                 raise InputError(f"`{name}` must be 1 or more; got {getattr(self, name)}")

@@ -31,6 +31,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     Attributes:
         history: One record an epoch.
+        kept: What else a resumed run goes on from, as plain data.
     """
 
     def __init__(self, folder: Path, identity: dict[str, Any]) -> None:
@@ -38,6 +39,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.folder = folder
         self.identity = json.loads(json.dumps(identity))
         self.history: list[dict[str, Any]] = []
+        self.kept: dict[str, Any] = {}
 
     @property
     def epoch(self) -> int:
@@ -82,7 +84,7 @@ class Checkpoint(keras.callbacks.Callback):
             ) from error
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
-        self.history = history
+        self.history, self.kept = history, state.get("kept", {})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Write the checkpoint; `history` must hold this epoch's record already."""
@@ -91,7 +93,12 @@ class Checkpoint(keras.callbacks.Callback):
         # Not as HDF5: that library loses the process when the disk is full.
         with replacing(weights) as partial:
             np.savez(partial, *arrays)
-        state = {"identity": self.identity, "weights": weights.name, "history": self.history}
+        state = {
+            "identity": self.identity,
+            "weights": weights.name,
+            "history": self.history,
+            "kept": self.kept,
+        }
         write_text(self.folder / _STATE, json.dumps(state))
         self._remove_weights(keep=weights)
 

@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import keras
 from tqdm import tqdm
 
 from kit.data import Augmentation, Batches, Dataset, SlimmedBatches, Slimming, open_dataset
+from kit.data.slimming import LOSS
 from kit.errors import InputError
 from kit.files import replacing, write_text
 from kit.losses import CrossEntropyDice
@@ -33,6 +34,7 @@ from kit.quantization.policies import make_arithmetic
 from kit.training.checkpoint import Checkpoint
 from kit.training.exit_heads import ExitHeads
 from kit.training.filtered_distillation import FilteredDistillation
+from kit.training.image_losses import ImageLosses
 from kit.training.pta_sampling import PTASampling
 from kit.training.recipe import Recipe
 from kit.training.round_robin_exits import RoundRobinExits
@@ -154,7 +156,14 @@ def train(
         )
     batches = training_batches(recipe, seed)
     out.mkdir(parents=True, exist_ok=True)
-    network = prepared(recipe, batches, seed=seed, mixed_precision=mixed_precision)
+    losses = ImageLosses(batches, checkpoint) if _is_by_loss(batches) else None
+    network = prepared(
+        recipe,
+        batches,
+        seed=seed,
+        mixed_precision=mixed_precision,
+        metrics=[losses.metric] if losses else None,
+    )
     if resume and checkpoint.exists():
         checkpoint.restore(network)
     network.fit(
@@ -167,6 +176,7 @@ def train(
             *([BitWidthDecay(recipe.bit_widths)] if recipe.bit_widths else []),
             StopAtNaN(batches, checkpoint),
             _Record(checkpoint, batches, recipe.epochs),
+            *([losses] if losses else []),
             checkpoint,
         ],
     )
@@ -213,8 +223,17 @@ def training_batches(recipe: Recipe, seed: int) -> Batches:
     )
 
 
+def _is_by_loss(batches: Batches) -> TypeGuard[SlimmedBatches]:
+    return isinstance(batches, SlimmedBatches) and batches.slimming.measure == LOSS
+
+
 def prepared(
-    recipe: Recipe, batches: Batches, *, seed: int = 0, mixed_precision: bool | None = None
+    recipe: Recipe,
+    batches: Batches,
+    *,
+    seed: int = 0,
+    mixed_precision: bool | None = None,
+    metrics: list[keras.metrics.Metric] | None = None,
 ) -> AdaptiveNetwork:
     """A recipe's network at its crop size, compiled and not yet trained.
 
@@ -223,6 +242,7 @@ def prepared(
         batches: What it will be trained on; the first calibrate a network of 8 bits.
         seed: Of initial weights and draws.
         mixed_precision: As of `train`.
+        metrics: To be compiled into it.
 
     Raises:
         InputError: if weights are missing, or bfloat16 is asked for beside another precision.
@@ -240,7 +260,7 @@ def prepared(
         network = _network(recipe, batches.dataset, seed)
         if make_arithmetic(recipe.policy).to_policy() != network.arithmetic.to_policy():
             network = _quantized(network, recipe, batches.full(_CALIBRATION_BATCHES))
-    _compile(network, recipe, batches.dataset, len(batches) * recipe.epochs, seed)
+    _compile(network, recipe, batches.dataset, len(batches) * recipe.epochs, seed, metrics)
     return network
 
 
@@ -343,7 +363,12 @@ def _quantized(network: AdaptiveNetwork, recipe: Recipe, batches: list[Any]) -> 
 
 
 def _compile(
-    network: AdaptiveNetwork, recipe: Recipe, dataset: Dataset, steps: int, seed: int
+    network: AdaptiveNetwork,
+    recipe: Recipe,
+    dataset: Dataset,
+    steps: int,
+    seed: int,
+    metrics: list[keras.metrics.Metric] | None,
 ) -> None:
     class_weights = None
     if recipe.class_balance:
@@ -353,6 +378,7 @@ def _compile(
         _optimizer(recipe, steps, seed),
         loss=CrossEntropyDice(recipe.dice_weight, class_weights=class_weights),
         schedule=_schedule(network, recipe, class_weights, steps, seed),
+        metrics=metrics,
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from kit.data.augmentation import Augmentation
-from kit.data.complexity import complexities
+from kit.data.complexity import complexities, complexity
 from kit.data.complexity_projection import ComplexityProjection
 from kit.data.slimmed_batches import SlimmedBatches
 from kit.data.slimming import Slimming
@@ -66,6 +66,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "augmented": {"augmentation": AUGMENTATION, "resampling": "area"},
     "random": {"drop": "random", "weight": "equal"},
     "unbiased": {"drop": "below_mean", "weight": "unbiased", "projection": "linear"},
+    "crops": {"scored": "crop", "augmentation": AUGMENTATION},
 }
 
 
@@ -171,6 +172,49 @@ def test_the_last_epochs_see_everything() -> None:
     # One pass through all 60 takes 15 steps, of which an epoch has 7.
     pass_ = [batch for epoch in (6, 7, 8) for batch in all_of(batches, epoch)][:15]
     assert len(seen(pass_)) == 60
+
+
+def test_crops_are_scored_as_they_are_shown() -> None:
+    options = {"augmentation": AUGMENTATION, "multiple": 4, "projection": "empirical"}
+    by_crop = made(scored="crop", **KEEP_ALL, **options)
+    full = made(sizes=1, **KEEP_ALL, **options)
+    for epoch in (0, 2):
+        order = {i: image for batch in all_of(full, epoch) for i, image in _numbered(batch)}
+        scores = np.array([complexity(order[i]) for i in range(60)])
+        m = by_crop.projection(scores)
+        sizes = seen(all_of(by_crop, epoch))
+        assert {sizes[i] for i in np.flatnonzero(m > 0.75)} == {SIZE}
+        assert (8, 12) in {sizes[i] for i in np.flatnonzero(m < 0.25)}
+    with pytest.raises(InputError, match="expected sobel_mean of crops of"):
+        made(scored="crop", fitted=made(**KEEP_ALL).projection, **options)
+
+
+def _numbered(batch: tuple[np.ndarray, ...]) -> list[tuple[int, np.ndarray]]:
+    return [(int(image[0, 0, 0]), image) for image in batch[0]]
+
+
+BY_LOSS: dict[str, Any] = {"measure": "loss", "drop": "below_mean", "weight": "unbiased"}
+
+
+def test_losses_decide_once_every_image_has_one() -> None:
+    batches = made(**BY_LOSS, epochs=6)
+    assert len(batches) == 11  # 15 batches, of which the easier half is dropped half of the time
+    for epoch in range(4):
+        given = all_of(batches, epoch)
+        images = np.stack([batch[0][:, 0, 0, 0] for batch in given])
+        if epoch < 2:  # one pass takes 15 steps, of which an epoch has 11
+            assert batches.pixels(epoch) == 4 * (10 * 16 * 24 + 8 * 12)
+            assert {float(weight) for batch in given for weight in batch[2].flat} == {1.0}
+        else:
+            hard = images >= 30
+            # None of the 30 is dropped; one of the 45 that are kept fills no batch.
+            assert len(np.unique(images[hard])) >= 29
+            weights = np.concatenate([batch[2][:, 0, 0] for batch in given])
+            np.testing.assert_array_equal(weights, np.where(images.ravel() < 30, 2, 1))
+        batches.take_losses(epoch, images.astype(float))
+        # No batch of the next epoch is made ahead, for want of its losses.
+        assert {key[0] for key in batches._futures} <= {epoch}
+    np.testing.assert_array_equal(batches.losses, np.arange(60))
 
 
 def test_a_crop_is_that_of_full_size_shrunk() -> None:

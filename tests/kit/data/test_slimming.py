@@ -58,6 +58,8 @@ def test_weights(options: dict[str, Any], weights: Any) -> None:
     ("options", "message"),
     [
         ({"measure": "entropy"}, "`measure` must be one of"),
+        ({"measure": "loss"}, "`measure` loss must go with `projection` empirical and `scored` im"),
+        ({"scored": "tile"}, "`scored` must be one of image, crop; got 'tile'"),
         ({"projection": "log"}, "`projection` must be one of"),
         ({"grouping": "quarters"}, "`grouping` must be one of image, k_means, thirds; got"),
         ({"drop": "loss"}, "`drop` must be one of"),
