@@ -63,9 +63,10 @@ class _LossOfEachImage(keras.metrics.Metric):
         )
         valid = ops.sum(ops.cast(ops.not_equal(y_true, VOID), "float32"), axis=(1, 2))
         own = ops.sum(pixels, axis=(1, 2)) / ops.maximum(valid, 1.0)
-        is_now = ops.equal(ops.arange(self.steps), self.step)[:, None]
-        self.losses.assign(ops.where(is_now, own[None], self.losses))
-        self.step.assign(self.step + 1)
+        step = ops.convert_to_tensor(self.step)
+        is_now = ops.equal(ops.arange(self.steps), step)[:, None]
+        self.losses.assign(ops.where(is_now, own[None], ops.convert_to_tensor(self.losses)))
+        self.step.assign(step + 1)
 
     def result(self) -> Any:
         count = ops.cast(ops.maximum(self.step * self.batch_size, 1), "float32")
