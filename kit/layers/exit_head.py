@@ -37,6 +37,7 @@ class ExitHead(keras.layers.Layer):
         self, config: HeadConfig, in_channels: int, num_classes: int, stride: int, *, name: str
     ) -> None:
         super().__init__(name=f"{name}_exit")
+        self.in_channels = in_channels
         channels = in_channels
         if config.reduction > 1:
             channels = min(in_channels, max(in_channels // config.reduction, _LEAST))

@@ -16,6 +16,7 @@ from kit.networks.exit import Exit
 from kit.networks.part_graphs import PartGraphs
 from kit.quantization.policies import make_arithmetic
 from kit.quantization.scope import arithmetic_scope
+from kit.slimming.scope import channels_scope
 from kit.tiers import Tier
 from kit.training.single_tier import SingleTier
 
@@ -208,6 +209,7 @@ class AdaptiveNetwork(PartGraphs):
 
     def _wire(self) -> None:
         """Make every tier's graph; a family calls it when its layers are there."""
+        self._narrow(self._flatten_layers())
         for name, vector in self._graphs.configurations.items():
             self._graphs.configurations[name] = self._parse_vector(vector)
         self._check_exits()
@@ -239,6 +241,17 @@ class AdaptiveNetwork(PartGraphs):
     def _parse_vector(self, vector: str | Sequence[str]) -> str:
         """Check a vector and return it as letters."""
 
+    # === Parts ===
+
+    @property
+    def multi_scale(self) -> list[keras.layers.Layer]:
+        """What merges and judges features of several scales: heads, and decoders."""
+        return [*self.exit_heads]
+
+    def float_models(self) -> list[keras.Model]:
+        """`float_model` of every configuration with all of its exits, the heaviest first."""
+        return [self.float_model(self.exits_of(final)) for final in reversed(self.final_tiers)]
+
     # === Arithmetic ===
 
     def in_arithmetic(self, policy: str | Mapping[str, Any], *, is_new: bool = False) -> Self:
@@ -267,7 +280,8 @@ class AdaptiveNetwork(PartGraphs):
     def from_config(cls, config: dict[str, Any]) -> Self:
         """A network of the configuration that `get_config` gave."""
         config = dict(config)
-        with arithmetic_scope(make_arithmetic(config.pop("arithmetic", "float32"))):
+        arithmetic = make_arithmetic(config.pop("arithmetic", "float32"))
+        with arithmetic_scope(arithmetic), channels_scope(config.pop("channels", {})):
             return cls(**config)
 
     def resized(self, image_size: tuple[int, int]) -> Self:
@@ -290,5 +304,6 @@ class AdaptiveNetwork(PartGraphs):
             "training_record": self.training_record,
             "name": self.name,
             **({"tail": self.tail.to_dict()} if self.tail else {}),
+            **({"channels": self.channels} if self.channels else {}),
             **({"arithmetic": policy} if (policy := self.arithmetic.to_policy()) else {}),
         }

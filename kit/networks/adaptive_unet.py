@@ -153,6 +153,11 @@ class AdaptiveUNet(AdaptiveNetwork):
         """The PTA blocks in the order of a configuration's vector."""
         return [*self.encoder_blocks, *self.decoder_stages]
 
+    @property
+    def multi_scale(self) -> list[keras.layers.Layer]:
+        """Decoder, and heads of early exits."""
+        return [*super().multi_scale, *self.decoder_stages]
+
     def _parse_vector(self, vector: str | Sequence[str]) -> str:
         presets = ADAPTIVE_UNET if self.adaptive else PLAIN_UNET
         return vector_name(parse_vector(vector, [block.choices for block in self.blocks], presets))

@@ -182,6 +182,11 @@ class DilatedNetwork(AdaptiveNetwork):
             return mobilenet_v2.channels(mobilenet_v2.GROUPS[-1].filters, self.width)
         return 4 * resnet.GROUPS[-1].filters
 
+    @property
+    def multi_scale(self) -> list[keras.layers.Layer]:
+        """Heads of all exits."""
+        return [*super().multi_scale, self.head]
+
     def _parse_vector(self, vector: str | Sequence[str]) -> str:
         return vector_name(parse_vector(vector, [_choices(block) for block in self.blocks], PLAIN))
 

@@ -124,6 +124,11 @@ class ELUNet(AdaptiveNetwork):
         self.float_logits = keras.layers.Activation("linear", dtype="float32", name="logits")
         self._wire()
 
+    @property
+    def multi_scale(self) -> list[keras.layers.Layer]:
+        """Decoder, and heads of early exits."""
+        return [*super().multi_scale, *self.convs[2 * _DEPTH :]]
+
     def _parse_vector(self, vector: str | Sequence[str]) -> str:
         return vector_name(parse_vector(vector, [("heavy",)] * (2 * _DEPTH - 1), PLAIN))
 

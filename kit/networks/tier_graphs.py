@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,6 +21,7 @@ from kit.networks.tier_training import TierTraining
 from kit.quantization.scope import current_arithmetic
 from kit.search.exit_policy import ExitPolicy
 from kit.search.profiling import Profile, profile
+from kit.slimming.scope import current_channels
 from kit.tiers import Tier
 
 State = dict[str, keras.KerasTensor]
@@ -59,6 +60,7 @@ class TierGraphs(TierTraining):
         self.arithmetic = current_arithmetic()
         # In a namespace, which Keras does not track: these share their layers with the network.
         self._made = SimpleNamespace(plain={}, models={}, interpolations={})
+        self._kept = SimpleNamespace(channels=current_channels())
 
     @property
     @abstractmethod
@@ -73,6 +75,14 @@ class TierGraphs(TierTraining):
     @abstractmethod
     def exits_of(self, configuration: str | Tier) -> tuple[Tier, ...]:
         """The tiers of one configuration, shallowest first, the final exit last."""
+
+    @property
+    def channels(self) -> dict[str, int]:
+        """Output channels of the layers that slimming has made smaller, by name.
+
+        And of the heads of early exits how many they were made to take in, which tells their form.
+        """
+        return dict(self._kept.channels)
 
     @property
     def output_size(self) -> tuple[int, int]:
@@ -108,14 +118,22 @@ class TierGraphs(TierTraining):
         Returns:
             As `tier`, with a list of logits in the order of `tiers` if there are several.
         """
-        tiers = tuple(tiers)
+        return self._joint(tuple(tiers), self._model)
 
+    def _joint(self, tiers: tuple[Tier, ...], model: Callable[..., keras.Model]) -> keras.Model:
         def make() -> tuple[Any, Any]:
             image, outputs = self._wired(tiers)
             logits = [self._full_size(outputs[tier][-1]) for tier in tiers]
             return image, logits if len(logits) > 1 else logits[0]
 
-        return self._model("_".join(map(str, tiers)), make)
+        return model("_".join(map(str, tiers)), make)
+
+    def float_model(self, tiers: Sequence[Tier]) -> keras.Model:
+        """As `joint_model`, in float32 whatever numbers the network computes in.
+
+        It has the network's own layers, and shows what the exported tiers are made of.
+        """
+        return self._joint(tuple(tiers), self._plain)
 
     def levels_model(self, tiers: Sequence[Tier]) -> keras.Model:
         """As `joint_model`, with every level of a tail, for `MultiLevelLoss`.
@@ -257,6 +275,12 @@ class TierGraphs(TierTraining):
 
     # === Wiring ===
 
+    def _narrow(self, layers: Iterable[keras.layers.Layer]) -> None:
+        """Give convolutions that are not built yet the channels that slimming has left them."""
+        for layer in layers:
+            if layer.name in self._kept.channels and hasattr(layer, "filters"):
+                layer.filters = self._kept.channels[layer.name]
+
     def _image(self) -> keras.KerasTensor:
         return keras.Input((*self.image_size, 3), name="image")
 
@@ -322,9 +346,11 @@ class TierGraphs(TierTraining):
         exit_ = self.exits[number - 1]
         made = {head.name: head for head in self.exit_heads}
         if f"{exit_.name}_exit" not in made:
+            in_channels = self.channels.get(f"{exit_.name}_exit", x.shape[-1])
             head = ExitHead(
-                exit_.head, x.shape[-1], self.num_classes, self._stride_of(x), name=exit_.name
+                exit_.head, in_channels, self.num_classes, self._stride_of(x), name=exit_.name
             )
+            self._narrow(head._flatten_layers())
             self.exit_heads.append(head)
             return head
         return made[f"{exit_.name}_exit"]

@@ -18,7 +18,7 @@ from kit.losses import MultiLevelLoss
 from kit.quantization.arithmetic import Arithmetic
 from kit.quantization.l1_norm import L1Norm
 from kit.tiers import Tier
-from kit.training.active_variables import updating_only
+from kit.training.active_variables import UpdateRule, updating_only
 from kit.training.schedule import Schedule
 from kit.training.single_tier import SingleTier
 
@@ -40,7 +40,7 @@ class TierTraining(keras.Model):
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name=name)
         # In a namespace, which Keras does not track: these share their layers with the network.
-        self._training = SimpleNamespace(active=(), step=None, fits=False)
+        self._training = SimpleNamespace(active=(), step=None, fits=False, rule=None)
 
     # === What a network gives ===
 
@@ -107,7 +107,18 @@ class TierTraining(keras.Model):
             self.optimizer.build(self.trainable_variables)
         self.schedule = schedule or SingleTier(self.default_tier)
         self.schedule.bind(self)
-        self._training.step = None
+        self._training.step = self._training.rule = None
+
+    def update_by(self, rule: UpdateRule) -> None:
+        """Let a rule do the update of each training step, until the network is compiled anew.
+
+        Args:
+            rule: Given pairs of gradient and variable and the optimizer's update of such pairs,
+                while a step is being traced.
+        """
+        self._training.rule = rule
+        if self.train_function is not None:  # whose steps were traced without
+            self.make_train_function(force=True)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile a loaded network as it was saved, with the default schedule."""
@@ -173,7 +184,7 @@ class TierTraining(keras.Model):
         variables = [variable for model in models for variable in model.trainable_variables]
         self._training.active = tiers
         try:
-            with updating_only(self.optimizer, variables):
+            with updating_only(self.optimizer, variables, self._training.rule):
                 return super().train_step(*args)
         finally:
             self._training.active = ()

@@ -183,9 +183,9 @@ def _kind(layer: Any) -> Kind:
         return "convolution"
     if isinstance(layer, keras.layers.BatchNormalization):
         return "norm"
-    if isinstance(layer, keras.layers.ReLU) or _activation_of(layer) in _ACTIVATIONS:
+    if isinstance(layer, keras.layers.ReLU) or activation_of(layer) in _ACTIVATIONS:
         return "activation"
-    if _activation_of(layer) == "linear" or isinstance(layer, _CHOOSING):
+    if activation_of(layer) == "linear" or isinstance(layer, _CHOOSING):
         return "pass"
     if isinstance(layer, keras.layers.Rescaling):
         return "rescale"
@@ -196,7 +196,8 @@ def _kind(layer: Any) -> Kind:
     raise _unknown(layer)
 
 
-def _activation_of(layer: Any) -> str | None:
+def activation_of(layer: Any) -> str | None:
+    """Name of the function of an `Activation`; `None` of other layers."""
     if isinstance(layer, keras.layers.Activation):
         return str(layer.get_config()["activation"])
     return None
@@ -216,7 +217,7 @@ def _ends_group(kind: Kind, follower: Any) -> bool:
     """Whether an integer operator ends at a call whose only follower, if it has one, is known."""
     if kind not in ("convolution", "norm", "activation", "own"):
         return False
-    if isinstance(follower, keras.layers.ReLU) or _activation_of(follower) in _ACTIVATIONS:
+    if isinstance(follower, keras.layers.ReLU) or activation_of(follower) in _ACTIVATIONS:
         return kind == "activation"
     return not (kind == "convolution" and isinstance(follower, keras.layers.BatchNormalization))
 
