@@ -251,6 +251,10 @@ class TierGraphs(TierTraining):
         tier = self.resolve(name)
         return profile(self._plain(f"{tier}_logits", self._one_shot(tier, _as_logits)))
 
+    def macs(self, tiers: Sequence[Tier]) -> int:
+        """Exact multiply-adds of several tiers that run what they share once, for one image."""
+        return profile(self.float_model(tiers)).macs
+
     def _one_shot(self, tier: Tier, head: Callable[[Any], Any]) -> Callable[[], tuple[Any, Any]]:
         def make() -> tuple[Any, Any]:
             image = self._image()

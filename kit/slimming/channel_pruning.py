@@ -53,8 +53,8 @@ class ChannelPruning(keras.callbacks.Callback):
         most = sum(map(self._spare, self._groups)) / sum(group.size for group in self._groups)
         if (share := slimming.share * (1 + slimming.coupling)) > most:
             raise InputError(
-                f"`share`, times 1 + `coupling`, must be {most:.3f} at most, for each layer of this "
-                f"network keeps a `floor` of {slimming.floor}; received: {share:g}"
+                f"`share`, times 1 + `coupling`, must be {most:.3f} at most, for each layer of "
+                f"this network keeps a `floor` of {slimming.floor}; received: {share:g}"
             )
         self.model.update_by(Shrinking(self._groups, slimming.l1))
 

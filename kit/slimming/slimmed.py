@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from keras import ops
 
+from kit.errors import InputError
+from kit.quantization.integer import Integer
 from kit.slimming.channel_map import ChannelMap
 
 if TYPE_CHECKING:
@@ -32,12 +34,17 @@ def slimmed(network: Network) -> Network:
         A new network, of which `channels` tells what is left.
 
     Raises:
-        InputError: if a layer would have no channel.
+        InputError: if a layer would have no channel, or the network computes in integers.
 
     Reference:
         Liu et al., Learning Efficient Convolutional Networks through Network Slimming,
         arXiv 1708.06519.
     """
+    if network.arithmetic.policy == Integer.policy:
+        raise InputError(
+            "`network` must compute in float32 or be fake-quantized, for what integers hold by "
+            f"channel is not followed; received: {Integer.policy}"
+        )
     channel_map = ChannelMap(network)
     alive = channel_map.alive()
     channels = network.channels

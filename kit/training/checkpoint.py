@@ -50,16 +50,43 @@ class Checkpoint(keras.callbacks.Callback):
         """Whether the folder holds a checkpoint."""
         return (self.folder / _STATE).is_file()
 
+    @property
+    def channels(self) -> dict[str, int]:
+        """What `kept` of the checkpoint on disk says of the channels of a slimmed network.
+
+        It has to be made with them, before it is restored; empty if there is no such checkpoint.
+
+        Raises:
+            InputError: as of `restore`.
+        """
+        return self._state().get("kept", {}).get("channels", {}) if self.exists() else {}
+
     def restore(self, network: keras.Model) -> None:
         """Load the checkpoint into a network that was compiled with a built optimizer.
 
         Raises:
             InputError: if it belongs to another recipe or seed, or is damaged.
         """
+        state = self._state()
+        path, weights = self.folder / _STATE, state["weights"]
+        variables = _variables(network)
+        try:
+            with (self.folder / weights).open("rb") as stored, np.load(stored) as file:
+                arrays = [file[name] for name in file.files]
+        except (OSError, ValueError, BadZipFile) as error:
+            raise InputError(
+                f"{self.folder / weights} must be the weights of {path}; received: {error}"
+            ) from error
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+        self.history, self.kept = state["history"], state.get("kept", {})
+
+    def _state(self) -> dict[str, Any]:
+        """What the checkpoint says of itself."""
         path = self.folder / _STATE
         try:
             state = json.loads(path.read_text())
-            identity, history, weights = state["identity"], state["history"], state["weights"]
+            identity, _, _ = state["identity"], state["history"], state["weights"]
         except (ValueError, KeyError) as error:
             raise InputError(
                 f"{path} must be a checkpoint of this kit; received: {error}"
@@ -74,17 +101,7 @@ class Checkpoint(keras.callbacks.Callback):
                 f"{path} must be a checkpoint of the same recipe and seed; it differs in "
                 f"{', '.join(different)} (train without --resume, or into another folder)"
             )
-        variables = _variables(network)
-        try:
-            with (self.folder / weights).open("rb") as stored, np.load(stored) as file:
-                arrays = [file[name] for name in file.files]
-        except (OSError, ValueError, BadZipFile) as error:
-            raise InputError(
-                f"{self.folder / weights} must be the weights of {path}; received: {error}"
-            ) from error
-        for variable, array in zip(variables, arrays, strict=True):
-            variable.assign(array)
-        self.history, self.kept = history, state.get("kept", {})
+        return state
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Write the checkpoint; `history` must hold this epoch's record already."""

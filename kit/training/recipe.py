@@ -14,8 +14,9 @@ from kit.errors import InputError
 from kit.quantization.bit_widths import parse_decay
 from kit.quantization.integer_sgd import check_power_of_two
 from kit.quantization.policies import POLICIES
+from kit.slimming.network_slimming import NetworkSlimming
 
-_LATER = ("bit_widths", "slimming")
+_LATER = ("bit_widths", "slimming", "network_slimming")
 """Fields that recipes did not have at first; what is written leaves them out where empty."""
 _FOLDER = resources.files("kit") / "recipes"
 _CHOICES = {
@@ -81,6 +82,10 @@ class Recipe:
         data_options: Arguments of the data set.
         slimming: Arguments of `kit.data.Slimming`: fewer and smaller images, by their complexity;
             none if empty. Not in the phase of the heads, whose losses take no weights.
+        network_slimming: Arguments of `kit.slimming.NetworkSlimming`: channels that are removed
+            while the network is trained; none if empty. Not in the phase of the heads, in which the
+            trunk is not trained, nor with the precision `integer`, whose state by channel is not
+            followed.
     """
 
     name: str
@@ -119,6 +124,7 @@ class Recipe:
     recalibration_batches: int = 24
     data_options: dict[str, Any] = field(default_factory=dict)
     slimming: dict[str, Any] = field(default_factory=dict)
+    network_slimming: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for key in ("image_size", "crop_size", "decoder_widths", "exits", "heads"):
@@ -147,6 +153,7 @@ class Recipe:
             )
         self._check_bit_widths()
         self._check_slimming()
+        self._check_network_slimming()
         if self.optimizer == "sgd":
             check_power_of_two("learning_rate", self.learning_rate)
         if self.family == "elu_net" and self.encoder_weights is not None:
@@ -207,6 +214,25 @@ class Recipe:
                 f"{', '.join(sorted(known))}; received: {', '.join(sorted(unknown))}"
             )
         Slimming(**self.slimming).sizes_of(self.crop_size)
+
+    def _check_network_slimming(self) -> None:
+        if not self.network_slimming:
+            return
+        slimming = NetworkSlimming.parse(self.network_slimming)
+        for key, needed, why in (
+            ("phase", ("network",), "which does not train the trunk"),
+            ("precision", ("float32", "qat"), "whose state by channel is not followed"),
+        ):
+            if getattr(self, key) not in needed:
+                raise InputError(
+                    f"recipe {self.name!r}: `network_slimming` must go with the {key} "
+                    f"{' or '.join(needed)}; received: {getattr(self, key)!r}, {why}"
+                )
+        if slimming.coupling and not self.slimming:
+            raise InputError(
+                f"recipe {self.name!r}: `network_slimming` must have a `coupling` of 0 without "
+                f"`slimming`, to which it couples; received: {slimming.coupling}"
+            )
 
     @property
     def policy(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -31,6 +31,8 @@ from kit.networks.fcn_vgg16 import FCNVGG16
 from kit.networks.overprovision import overprovision
 from kit.quantization import BitWidthDecay, FakeQuant, Halving, IntegerSGD, calibrate, quantize
 from kit.quantization.policies import make_arithmetic
+from kit.slimming import ChannelPruning, NetworkSlimming, carry_optimizer, slimmed
+from kit.tiers import Tier
 from kit.training.checkpoint import Checkpoint
 from kit.training.exit_heads import ExitHeads
 from kit.training.filtered_distillation import FilteredDistillation
@@ -59,8 +61,10 @@ class TrainingResult:
     Args:
         network: At the recipe's `image_size`, BatchNorm statistics estimated for every tier.
         path: Of the saved network.
-        history: Per epoch: mean loss, seconds, how often each tier was drawn and, with slimming,
-            the pixels of all images and what they would be without.
+        history: Per epoch: mean loss, seconds, how often each tier was drawn, the pixels of all
+            images (with data slimming also what they would be without) and the multiply-adds of a
+            forward pass of one image at the crop size, the mean over the steps. Pixels, divided by
+            those of a crop, times multiply-adds are what training costs.
         wall_s: Seconds of all epochs, without set-up.
     """
 
@@ -77,6 +81,7 @@ class _Record(keras.callbacks.Callback):
         super().__init__()
         self._checkpoint, self._batches, self._epochs = checkpoint, batches, epochs
         self._start = 0.0
+        self._macs: dict[tuple[Tier, ...], int] = {}
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         done, steps = self._checkpoint.epoch, len(self._batches)
@@ -106,13 +111,15 @@ class _Record(keras.callbacks.Callback):
         )
 
     def _cost(self, epoch: int) -> dict[str, int]:
-        """Pixels of an epoch, where slimming makes them fewer."""
-        if not isinstance(self._batches, SlimmedBatches):
-            return {}
-        return {
-            "pixels": self._batches.pixels(epoch),
-            "full_pixels": self._batches.full_pixels(epoch),
-        }
+        """Pixels of an epoch, and multiply-adds of an image."""
+        steps = len(self._batches)
+        drawn = [self.model.schedule.draw(epoch * steps + step) for step in range(steps)]
+        for tiers in set(drawn) - set(self._macs):
+            self._macs[tiers] = self.model.macs(tiers)
+        cost = {"pixels": self._batches.pixels(epoch)}
+        if isinstance(self._batches, SlimmedBatches):
+            cost["full_pixels"] = self._batches.full_pixels(epoch)
+        return {**cost, "macs": round(sum(self._macs[tiers] for tiers in drawn) / steps)}
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._bar.close()
@@ -157,15 +164,45 @@ def train(
     batches = training_batches(recipe, seed)
     out.mkdir(parents=True, exist_ok=True)
     losses = ImageLosses(batches, checkpoint) if _is_by_loss(batches) else None
+    metrics = [losses.metric] if losses else None
     network = prepared(
         recipe,
         batches,
         seed=seed,
         mixed_precision=mixed_precision,
-        metrics=[losses.metric] if losses else None,
+        metrics=metrics,
+        channels=checkpoint.channels,
     )
     if resume and checkpoint.exists():
         checkpoint.restore(network)
+    callbacks = [losses] if losses else []
+    if recipe.network_slimming and not network.channels:
+        pruning = _pruning(recipe, batches)
+        if checkpoint.epoch < pruning.slimming.epochs(recipe.epochs)[-1]:
+            _fit(network, recipe, batches, checkpoint, [*callbacks, pruning])
+        network = _continued(network, recipe, batches, seed, metrics)
+        checkpoint.kept["channels"] = network.channels
+    if checkpoint.epoch < recipe.epochs:
+        _fit(network, recipe, batches, checkpoint, callbacks)
+    # On what training saw: whole images have other statistics than augmented crops. Where heads
+    # alone were trained, the trunk stays as it was, and their own averages had a trunk at rest.
+    if recipe.recalibration_batches and recipe.phase == "network":
+        network.recalibrate(batches.full(recipe.recalibration_batches))
+    with _layers_in("float32"):
+        network = network.resized(recipe.image_size)
+    _save(network, out, identity, checkpoint.history)
+    checkpoint.remove()
+    return _result(network, out, checkpoint.history)
+
+
+def _fit(
+    network: AdaptiveNetwork,
+    recipe: Recipe,
+    batches: Batches,
+    checkpoint: Checkpoint,
+    callbacks: list[keras.callbacks.Callback],
+) -> None:
+    """Train from the checkpoint to the end, or to where a callback stops."""
     network.fit(
         batches,
         epochs=recipe.epochs,
@@ -176,19 +213,35 @@ def train(
             *([BitWidthDecay(recipe.bit_widths)] if recipe.bit_widths else []),
             StopAtNaN(batches, checkpoint),
             _Record(checkpoint, batches, recipe.epochs),
-            *([losses] if losses else []),
+            *callbacks,
             checkpoint,
         ],
     )
-    # On what training saw: whole images have other statistics than augmented crops. Where heads
-    # alone were trained, the trunk stays as it was, and their own averages had a trunk at rest.
-    if recipe.recalibration_batches and recipe.phase == "network":
-        network.recalibrate(batches.full(recipe.recalibration_batches))
-    with _layers_in("float32"):
-        network = network.resized(recipe.image_size)
-    _save(network, out, identity, checkpoint.history)
-    checkpoint.remove()
-    return _result(network, out, checkpoint.history)
+
+
+def _pruning(recipe: Recipe, batches: Batches) -> ChannelPruning:
+    def pixels(epoch: int) -> float:
+        """Of an image, what data slimming leaves; that there are fewer is another matter."""
+        height, width = batches.image_size
+        images = len(batches) * batches.batch_size
+        return batches.pixels(epoch) / (images * height * width)
+
+    return ChannelPruning(NetworkSlimming.parse(recipe.network_slimming), pixels)
+
+
+def _continued(
+    network: AdaptiveNetwork,
+    recipe: Recipe,
+    batches: Batches,
+    seed: int,
+    metrics: list[keras.metrics.Metric] | None,
+) -> AdaptiveNetwork:
+    """The network without the channels that are zero, with which training goes on."""
+    with _layers_in(network.dtype_policy.name):
+        smaller = slimmed(network)
+    _compile(smaller, recipe, batches, seed, metrics)
+    carry_optimizer(network, smaller)
+    return smaller
 
 
 def training_batches(recipe: Recipe, seed: int) -> Batches:
@@ -234,6 +287,7 @@ def prepared(
     seed: int = 0,
     mixed_precision: bool | None = None,
     metrics: list[keras.metrics.Metric] | None = None,
+    channels: Mapping[str, int] | None = None,
 ) -> AdaptiveNetwork:
     """A recipe's network at its crop size, compiled and not yet trained.
 
@@ -243,6 +297,7 @@ def prepared(
         seed: Of initial weights and draws.
         mixed_precision: As of `train`.
         metrics: To be compiled into it.
+        channels: Of a network that was slimmed and whose weights are restored afterwards.
 
     Raises:
         InputError: if weights are missing, or bfloat16 is asked for beside another precision.
@@ -260,7 +315,9 @@ def prepared(
         network = _network(recipe, batches.dataset, seed)
         if make_arithmetic(recipe.policy).to_policy() != network.arithmetic.to_policy():
             network = _quantized(network, recipe, batches.full(_CALIBRATION_BATCHES))
-    _compile(network, recipe, batches.dataset, len(batches) * recipe.epochs, seed, metrics)
+        if channels:
+            network = network.from_config({**network.get_config(), "channels": dict(channels)})
+    _compile(network, recipe, batches, seed, metrics)
     return network
 
 
@@ -365,14 +422,14 @@ def _quantized(network: AdaptiveNetwork, recipe: Recipe, batches: list[Any]) -> 
 def _compile(
     network: AdaptiveNetwork,
     recipe: Recipe,
-    dataset: Dataset,
-    steps: int,
+    batches: Batches,
     seed: int,
     metrics: list[keras.metrics.Metric] | None,
 ) -> None:
+    steps = len(batches) * recipe.epochs
     class_weights = None
     if recipe.class_balance:
-        balance = median_frequency_weights(dataset) ** recipe.class_balance
+        balance = median_frequency_weights(batches.dataset) ** recipe.class_balance
         class_weights = (balance / balance.mean()).tolist()
     network.compile(
         _optimizer(recipe, steps, seed),
