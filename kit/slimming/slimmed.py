@@ -24,8 +24,9 @@ def slimmed(network: Network) -> Network:
 
     A channel is zero where all that gives it is: scales and offsets of its normalisations, kernels
     of convolutions without one. It is gone from the kernels that give it and from those that read
-    it, and every tier computes what it did, to the rounding of sums of fewer terms. The result is a
-    network like any other: it is saved, trained, quantized and exported as they are.
+    it, and every tier computes what it did, to the rounding of sums of fewer terms; fake-quantized,
+    to a kernel's step, which weights that are gone no longer widen. The result is a network like
+    any other: it is saved, trained, quantized and exported as they are.
 
     Args:
         network: Of any family, in float32 or fake-quantized; it stays as it is.

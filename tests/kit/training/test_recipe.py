@@ -127,6 +127,25 @@ def test_own_file(tmp_path: Path) -> None:
             SIZES + 'phase = "heads"\n[slimming]\nsizes = 2',
             "`slimming` must go with the phase network; received: 'heads'",
         ),
+        (
+            SIZES + "[network_slimming]\nratio = 0.5",
+            "network slimming must have keys among share, scope, .* received: ratio",
+        ),
+        (SIZES + "[network_slimming]\nshare = 1.5", "`share` must be above 0 and below 1"),
+        (
+            SIZES + "[network_slimming]\nshare = 0.5\ncoupling = 0.5",
+            "`coupling` of 0 without `slimming`, to which it couples; received: 0.5",
+        ),
+        (
+            SIZES + 'phase = "heads"\n[network_slimming]\nshare = 0.5',
+            "`network_slimming` must go with the phase network; received: 'heads', which",
+        ),
+        (
+            SIZES
+            + 'precision = "integer"\noptimizer = "sgd"\nlearning_rate = 0.125\n'
+            + "[network_slimming]\nshare = 0.5",
+            "must go with the precision float32 or qat; received: 'integer', whose state",
+        ),
         (SIZES + 'phase = "exits"', "`phase` must be one of network, heads; received: 'exits'"),
     ],
 )
@@ -141,9 +160,11 @@ def test_wrong_file_is_refused_in_one_line(tmp_path: Path, text: str, message: s
 def test_slimming_is_written_only_where_there_is_some(tmp_path: Path) -> None:
     path = tmp_path / "slim.toml"
     path.write_text(SIZES)
-    assert "slimming" not in Recipe.load(path).to_dict()
+    assert not {"slimming", "network_slimming"} & set(Recipe.load(path).to_dict())
     path.write_text(SIZES + "[slimming]\nsmallest = 0.25")
     assert Recipe.load(path).to_dict()["slimming"] == {"smallest": 0.25}
+    path.write_text(SIZES + "[network_slimming]\nshare = 0.25")
+    assert Recipe.load(path).to_dict()["network_slimming"] == {"share": 0.25}
 
 
 def test_unknown_name_lists_the_known_ones() -> None:
