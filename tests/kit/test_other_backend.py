@@ -29,6 +29,7 @@ FILES = (
     "quantization/test_rounded_error.py",
     "quantization/test_uniform.py",
     "search/test_exit_policy.py",
+    "slimming/test_shrinking.py",
     "training/test_filtered_distillation.py",
     "training/test_stop_at_nan.py",
 )

@@ -13,8 +13,8 @@ from mobile_export import export
 from mobile_export.exporter import ExportResult
 from mobile_export.runtime import Bundle, Segmenter
 from tests.kit.small import WIDTHS, small_unet
+from tests.kit.training.steps import TIERS
 
-TIERS = {"light": "hlhllhlllhllhllh" + "llls", "heavy": "h" * 20}
 SIZE = (64, 64)
 RECIPE = Recipe(
     name="all",
@@ -28,6 +28,7 @@ RECIPE = Recipe(
     configurations=TIERS,
     warm_up=0.0,
     precision="qat",
+    recalibration_batches=1,
     data_options={"count": 8, "image_size": SIZE},
     slimming={"projection": "empirical", "sizes": 2, "drop": "below_mean"},
     network_slimming={"share": 0.3, "scope": "network", "coupling": 0.5, "end": 0.5},
@@ -73,7 +74,7 @@ def test_each_saves_its_part(trained: trainer.TrainingResult) -> None:
     full = small_unet(image_size=SIZE, configurations=TIERS)
     for tier in TIERS:
         smaller = trained.network.profile(tier)
-        assert smaller.macs < 0.8 * full.profile(tier).macs
+        assert smaller.macs < 0.9 * full.profile(tier).macs
         assert smaller.parameters < full.profile(tier).parameters
     assert trained.network.arithmetic.to_policy() == {"policy": "qat"}
 

@@ -9,8 +9,6 @@ import pytest
 import kit
 from kit.errors import InputError
 from kit.slimming import ChannelMap, ChannelPruning, NetworkSlimming, carry_optimizer, slimmed
-from kit.slimming.shrinking import Shrinking
-from kit.training.active_variables import updating_only
 from tests.kit.slimming.tiny import CLASSES, SIZE, TinyNetwork, some_images
 
 EPOCHS = 4
@@ -129,37 +127,6 @@ def test_training_goes_on_in_the_smaller_network_as_it_would_in_the_larger(
     # Four steps of Adam, each of which moves a weight by about 0.003.
     for after, wanted in zip(smaller.variables, expected.variables, strict=False):
         np.testing.assert_allclose(numpy(after), numpy(wanted), atol=2e-4, err_msg=after.path)
-
-
-def test_a_step_pulls_scales_and_moves_nothing_that_is_zero_or_did_not_run() -> None:
-    network = new()
-    groups = ChannelMap(network).groups("multi_scale")
-    weights = network.trainable_variables
-    before = [numpy(variable) for variable in weights]
-    gammas = {id(gamma) for group in groups for gamma in group.gammas}
-    idle = groups[0].gammas[0]
-    for group in groups[:2]:
-        group.keep(np.arange(group.size) % 2)
-    optimizer = keras.optimizers.SGD(1.0, momentum=0.9, weight_decay=0.1)
-    optimizer.build(weights)
-    moved = [variable for variable in weights if variable is not idle]
-    for _ in range(2):
-        with updating_only(optimizer, moved, Shrinking(groups, l1=0.25)):
-            optimizer.apply([keras.ops.ones(v.shape) for v in weights], weights)
-    zero = np.arange(groups[0].size) % 2 == 0
-    np.testing.assert_array_equal(numpy(idle), np.where(zero, 0, 1))
-    masked = {id(variable) for group in groups[:2] for variable, _ in group.given}
-    for variable, start in zip(weights, before, strict=True):
-        if variable is idle:
-            continue
-        value, momentum = start, 0.0
-        for _ in range(2):
-            pull = 0.25 * np.sign(value) if id(variable) in gammas else 0.0
-            momentum = 0.9 * momentum - (1 + pull)
-            value = 0.9 * value + momentum
-        if id(variable) in masked:
-            value = np.where(zero, 0, value)
-        np.testing.assert_allclose(numpy(variable), value, rtol=1e-5, err_msg=variable.path)
 
 
 def test_what_a_floor_does_not_leave_is_refused_before_training() -> None:

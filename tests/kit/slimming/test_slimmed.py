@@ -17,18 +17,14 @@ from tests.kit.slimming.tiny import CLASSES, SIZE, TinyNetwork, logits_of, some_
 from tests.kit.small import small_unet
 
 FAMILIES: dict[str, Callable[[], kit.AdaptiveNetwork]] = {
-    # Every branch of every block, and the plain network.
+    # Every branch of the blocks.
     "adaptive_unet": lambda: small_unet(
         image_size=(32, 64),
         light_expansion=2,
-        configurations={
-            "light": "light",
-            "lean": "l" * 16 + "llls",
-            "plain": "h" * 20,
-            "heavy": "heavy",
-        },
+        configurations={"lean": "l" * 16 + "llls", "mixed": "h" * 16 + "bhlb"},
         exits=[{"after": 17, "head": "deeplab-r2-b1d"}],
     ),
+    "plain_unet": lambda: small_unet(image_size=(32, 64), adaptive=False),
     "deeplab_v3": lambda: kit.DeepLabV3(
         CLASSES, (32, 64), head_channels=16, width=0.35, exits=[{"after": 6, "head": "fcn-b1"}]
     ),
@@ -65,7 +61,8 @@ def test_every_tier_computes_what_it_did(family: str) -> None:
     keras.utils.set_random_seed(1)
     network = randomised(FAMILIES[family]())
     smaller = network
-    for scope in SCOPES:
+    # ResNet-50 takes long to make, and its head is the other's.
+    for scope in SCOPES[1:] if family == "resnet50" else SCOPES:
         mask(network, scope)
         before, smaller = smaller, slimmed(network)
         assert_same(network, smaller)
