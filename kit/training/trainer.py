@@ -176,7 +176,7 @@ def train(
     if resume and checkpoint.exists():
         checkpoint.restore(network)
     callbacks = [losses] if losses else []
-    if recipe.network_slimming and not network.channels:
+    if recipe.network_slimming and "channels" not in checkpoint.kept:
         pruning = _pruning(recipe, batches)
         if checkpoint.epoch < pruning.slimming.epochs(recipe.epochs)[-1]:
             _fit(network, recipe, batches, checkpoint, [*callbacks, pruning])
