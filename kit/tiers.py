@@ -21,9 +21,9 @@ from kit.errors import InputError
 BRANCHES: Mapping[str, str] = {
     "s": "skip",
     "l": "light",
-    "o": "once",
     "h": "heavy",
     "b": "both",
+    "o": "once",
 }
 """Letters of a vector and the branch that each one selects."""
 

@@ -11,8 +11,8 @@ from kit.layers.adjoint_conv import AdjointConv2D
 from kit.layers.conv_norm import ConvNorm
 from kit.layers.scaled_conv import ScaledConv2D
 
-# Of the standard deviation to 1 / sqrt(fan in), squared.
-_INITIAL = 0.1**2
+_GAIN = 0.1
+"""Of a new dictionary's standard deviation to 1 / sqrt(fan in)."""
 
 
 @keras.saving.register_keras_serializable(package="tierseg")
@@ -85,9 +85,10 @@ class CSCBlock(keras.layers.Layer):
         return ScaledConv2D(
             self.filters,
             3,
+            gain=_GAIN,
             padding="same",
             kernel_initializer=keras.initializers.VarianceScaling(
-                _INITIAL, mode="fan_in", distribution="untruncated_normal"
+                mode="fan_in", distribution="untruncated_normal"
             ),
             name=name,
         )

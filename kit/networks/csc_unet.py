@@ -63,7 +63,7 @@ class CSCUNet(AdaptiveNetwork):
 
     Example:
         >>> dial = {"t0": "l" * 9, "t1": "o" * 9, "t2": "h" * 9}
-        >>> network = CSCUNet(num_classes=11, image_size=(96, 128), width=0.125, configurations=dial)
+        >>> network = CSCUNet(num_classes=11, image_size=(96, 128), configurations=dial)
         >>> [str(tier) for tier in network.tiers]
         ['t0', 't1', 't2']
     """
@@ -91,6 +91,8 @@ class CSCUNet(AdaptiveNetwork):
             raise InputError(
                 f"`width` must be 1/{_CHANNELS} or more, one channel; received: {width}"
             )
+        if unfoldings < 0:
+            raise InputError(f"`unfoldings` must be 0 or more; received: {unfoldings}")
         if where not in _UNFOLDED:
             raise InputError(
                 f"`where` must be one of {', '.join(get_args(Where))}; received: {where!r}"
