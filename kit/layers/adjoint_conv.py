@@ -16,9 +16,12 @@ class AdjointConv2D(keras.layers.Conv2D):
 
     The adjoint of a convolution of stride 1 and odd kernel, padded by zeros to keep the size, is
     the transposed convolution with the same weights; and this is an ordinary convolution with the
-    kernel mirrored in height and width, and its channels swapped. It is made as such: LiteRT rounds
-    an ordinary kernel per output channel, which the converter refuses to do for a transposed
-    convolution, and runs it faster. The exported file then holds the dictionary twice.
+    kernel mirrored in height and width, and its channels swapped. It is made as such, for then
+    rounding per output channel in training and correcting biases at export are those of any other
+    convolution. The exported file holds the dictionary twice, as it would with a transposed
+    convolution, whose rows have scales of their own too: a block of two unfoldings (16 to 32
+    channels, 48×64) was 42 kB in int8 so and 40 kB with it, its error the same 1.23 %, its time on
+    one thread 1.20 and 1.19 ms.
 
     It has no weights of its own, and no bias.
 

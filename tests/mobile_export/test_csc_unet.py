@@ -15,7 +15,7 @@ from mobile_export.runtime import Bundle, Segmenter
 from tests.kit.small import trained_dictionaries
 
 SIZE = (32, 48)
-UNFOLDED = {"t0": "l" * 9, "t2": "h" * 9}
+TIERS = {"t0": "l" * 9, "t2": "h" * 9}
 
 
 def images() -> list[np.ndarray]:
@@ -42,13 +42,16 @@ def convolutions(model: bytes) -> dict[str, tuple[int, int]]:
 
 
 @pytest.mark.parametrize(
-    ("policy", "configurations"), [("float32", UNFOLDED), ("qat", {"t2": UNFOLDED["t2"]})]
+    ("policy", "unfoldings", "configurations"),
+    [("float32", 2, TIERS), ("qat", 1, {"t1": TIERS["t2"]})],
 )
 def test_every_unfolding_runs_in_integers(
-    policy: str, configurations: dict[str, str], tmp_path: Path
+    policy: str, unfoldings: int, configurations: dict[str, str], tmp_path: Path
 ) -> None:
     keras.utils.set_random_seed(1)
-    network = kit.CSCUNet(3, SIZE, width=1 / 16, configurations=configurations)
+    network = kit.CSCUNet(
+        3, SIZE, width=1 / 16, unfoldings=unfoldings, configurations=configurations
+    )
     trained_dictionaries(network.blocks)
     network.classify.kernel.assign(4 * network.classify.kernel)
     batch = np.stack(images()).astype("float32")
@@ -60,9 +63,8 @@ def test_every_unfolding_runs_in_integers(
     )
     assert result.report.passed
     # Adjoints are convolutions: 2 of the encoding and 4 of each unfolding in nine blocks, the head.
-    expected = {"t0": (9 * 2 + 1, 4), "t2": (9 * 10 + 1, 4)}
-    found = convolutions(Bundle.open(result.path).model_bytes)
-    assert found == {name: expected[name] for name in configurations}
+    expected = {tier: (9 * (2 + 4 * int(tier[1])) + 1, 4) for tier in configurations}
+    assert convolutions(Bundle.open(result.path).model_bytes) == expected
 
     segmenter = Segmenter(result.path, threads=1, warm_up="none")
     masks = {}
