@@ -18,7 +18,13 @@ from dataclasses import dataclass
 
 from kit.errors import InputError
 
-BRANCHES: Mapping[str, str] = {"s": "skip", "l": "light", "h": "heavy", "b": "both"}
+BRANCHES: Mapping[str, str] = {
+    "s": "skip",
+    "l": "light",
+    "h": "heavy",
+    "b": "both",
+    "o": "once",
+}
 """Letters of a vector and the branch that each one selects."""
 
 _LETTERS = {branch: letter for letter, branch in BRANCHES.items()}

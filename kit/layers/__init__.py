@@ -1,9 +1,11 @@
 """Layers of adaptive networks."""
 
+from kit.layers.adjoint_conv import AdjointConv2D
 from kit.layers.bottleneck import Bottleneck
 from kit.layers.class_mask import ClassMask
 from kit.layers.confidence import Confidence
 from kit.layers.conv_norm import ConvNorm
+from kit.layers.csc_block import CSCBlock
 from kit.layers.deeplab_head import DeepLabHead
 from kit.layers.exit_head import ExitHead
 from kit.layers.fcn_head import FCNHead
@@ -14,11 +16,14 @@ from kit.layers.path_batch_normalization import PathBatchNormalization
 from kit.layers.pta_decoder_stage import PTADecoderStage
 from kit.layers.pta_inverted_residual import PTAInvertedResidual
 from kit.layers.resnet_stem import ResNetStem
+from kit.layers.scaled_conv import ScaledConv2D
 from kit.layers.stacked_upsample import StackedUpsample
 from kit.layers.tail_config import TailConfig
 
 __all__ = [
+    "AdjointConv2D",
     "Bottleneck",
+    "CSCBlock",
     "ClassMask",
     "Confidence",
     "ConvNorm",
@@ -32,6 +37,7 @@ __all__ = [
     "PTAInvertedResidual",
     "PathBatchNormalization",
     "ResNetStem",
+    "ScaledConv2D",
     "StackedUpsample",
     "TailConfig",
 ]

@@ -10,7 +10,7 @@ from kit.layers.path_batch_normalization import PathBatchNormalization
 
 
 class ConvNorm(keras.layers.Layer):
-    """Convolution without bias, batch normalisation per path, optional activation.
+    """Convolution, batch normalisation per path, optional activation.
 
     A container that wires stock layers: `connect` calls them one by one, so that a tier built from
     it is a flat functional graph holding exactly the layers that run.
@@ -25,6 +25,7 @@ class ConvNorm(keras.layers.Layer):
         norm_name: Name of the batch normalisation of the first path.
         momentum: Of the moving statistics.
         epsilon: Added to the variance.
+        conv: The convolution, instead of a stock one without bias.
 
     Input shape: `(batch, height, width, channels)`; output: spatial size divided by `strides`.
     """
@@ -41,6 +42,7 @@ class ConvNorm(keras.layers.Layer):
         activation: str | None = "relu",
         momentum: float = 0.95,
         epsilon: float = 1e-3,
+        conv: keras.layers.Layer | None = None,
     ) -> None:
         super().__init__(name=f"{conv_name}_unit")
         options: dict[str, Any] = {
@@ -50,8 +52,10 @@ class ConvNorm(keras.layers.Layer):
             "use_bias": False,
             "name": conv_name,
         }
-        if filters is None:
-            self.conv: keras.layers.Layer = keras.layers.DepthwiseConv2D(
+        if conv is not None:
+            self.conv: keras.layers.Layer = conv
+        elif filters is None:
+            self.conv = keras.layers.DepthwiseConv2D(
                 kernel_size, depthwise_initializer="he_normal", **options
             )
         else:

@@ -2,6 +2,7 @@
 
 from kit.networks.adaptive_network import AdaptiveNetwork
 from kit.networks.adaptive_unet import AdaptiveUNet
+from kit.networks.csc_unet import CSCUNet
 from kit.networks.deeplab_v3 import DeepLabV3
 from kit.networks.dilated_network import DilatedNetwork
 from kit.networks.elu_net import ELUNet
@@ -15,6 +16,7 @@ __all__ = [
     "FCNVGG16",
     "AdaptiveNetwork",
     "AdaptiveUNet",
+    "CSCUNet",
     "DeepLabV3",
     "DilatedNetwork",
     "ELUNet",

@@ -18,6 +18,7 @@ _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers
 _ACTIVATIONS = ("relu", "relu6")
 _OWN_SCALE = (
     keras.layers.Add,
+    keras.layers.Subtract,
     keras.layers.Average,
     keras.layers.Concatenate,
     keras.layers.GlobalAveragePooling2D,

@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 import keras
 
 from kit.errors import InputError
+from kit.layers.adjoint_conv import AdjointConv2D
+from kit.layers.scaled_conv import ScaledConv2D
 from kit.quantization.arithmetic import Arithmetic
 from kit.quantization.groups import Call
 from kit.quantization.integer_activation import IntegerActivation
@@ -109,6 +111,12 @@ class Integer(Rounding):
             norm.hand_over(layers[norm.norm.name])
 
     def _new_convolution(self, step: Call, name: str) -> IntegerConv:
+        if isinstance(step.layer, AdjointConv2D | ScaledConv2D):
+            # Weights are integers here, and a product with a step, or a mirror image, is no weight.
+            raise InputError(
+                f"layer {step.layer.name!r} must have a kernel of its own for the policy "
+                f"`integer`; received: {type(step.layer).__name__}"
+            )
         is_float = self._is_float(step)
         return IntegerConv(
             step.layer,

@@ -172,7 +172,14 @@ def unpacked_bits(data: bytes, count: int, bits: int) -> np.ndarray:
 
 
 def _convolutions(network: AdaptiveNetwork) -> dict[int, FakeQuantConv]:
-    """The convolutions of few bits, by the `id` of their kernel."""
+    """The convolutions of few bits, by the `id` of their kernel.
+
+    Not those whose kernel is computed of what others use too (`CSCBlock`).
+    """
     if not isinstance(network.arithmetic, FakeQuant):
         return {}
-    return {id(made.conv.kernel): made for made in network.arithmetic.convolutions}
+    return {
+        id(made.conv.kernel): made
+        for made in network.arithmetic.convolutions
+        if isinstance(made.conv.kernel, keras.Variable)
+    }

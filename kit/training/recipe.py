@@ -16,11 +16,11 @@ from kit.quantization.integer_sgd import check_power_of_two
 from kit.quantization.policies import POLICIES
 from kit.slimming.network_slimming import NetworkSlimming
 
-_LATER = ("bit_widths", "slimming", "network_slimming")
+_LATER = ("bit_widths", "slimming", "network_slimming", "csc")
 """Fields that recipes did not have at first; what is written leaves them out where empty."""
 _FOLDER = resources.files("kit") / "recipes"
 _CHOICES = {
-    "family": ("adaptive_unet", "deeplab_v3", "elu_net", "fcn", "fcn_vgg16"),
+    "family": ("adaptive_unet", "csc_unet", "deeplab_v3", "elu_net", "fcn", "fcn_vgg16"),
     "phase": ("network", "heads"),
     "precision": POLICIES,
     "optimizer": ("adamw", "sgd"),
@@ -46,16 +46,18 @@ class Recipe:
         weight_decay: Of AdamW.
         dice_weight: Weight of the soft Dice loss beside cross-entropy, 0 or more.
         class_balance: Exponent of the median-frequency class weights; 0 for none.
-        family: `"adaptive_unet"`, `"deeplab_v3"`, `"elu_net"`, `"fcn"` or `"fcn_vgg16"`.
+        family: `"adaptive_unet"`, `"csc_unet"`, `"deeplab_v3"`, `"elu_net"`, `"fcn"` or
+            `"fcn_vgg16"`.
         adaptive: `False` trains the plain U-Net.
         encoder_weights: `"imagenet"`, a file, or `None`; `${TIERSEG_WEIGHTS}/…` names a file in the
             folder of known weights.
-        width: Multiplier of MobileNetV2's, VGG-16's or ELU-Net's channels.
+        width: Multiplier of MobileNetV2's, VGG-16's, ELU-Net's or CSC-Unet's channels.
         decoder_widths: Channels of the decoder's stages.
         light_expansion: Of the encoder's light branches; see `AdaptiveUNet`.
         backbone: Of DeepLabV3 and FCN; see `DeepLabV3`.
         output_stride: Of DeepLabV3 and FCN.
         head_channels: Of DeepLabV3's head.
+        csc: Of CSC-Unet: `unfoldings` and `where`, as of `CSCUNet`.
         initial: A trained network (`.keras`) to go on from, instead of a new one; its family, size
             and configurations are then its own.
         exits: Early exits, shallowest first: tables with `after` and `head`; those of `initial` if
@@ -125,6 +127,7 @@ class Recipe:
     data_options: dict[str, Any] = field(default_factory=dict)
     slimming: dict[str, Any] = field(default_factory=dict)
     network_slimming: dict[str, Any] = field(default_factory=dict)
+    csc: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for key in ("image_size", "crop_size", "decoder_widths", "exits", "heads"):
@@ -156,10 +159,15 @@ class Recipe:
         self._check_network_slimming()
         if self.optimizer == "sgd":
             check_power_of_two("learning_rate", self.learning_rate)
-        if self.family == "elu_net" and self.encoder_weights is not None:
+        if self.family in ("csc_unet", "elu_net") and self.encoder_weights is not None:
             raise InputError(
-                f"recipe {self.name!r}: `encoder_weights` must be left out for elu_net, which "
-                f"begins from nothing; received: {self.encoder_weights!r}"
+                f"recipe {self.name!r}: `encoder_weights` must be left out for {self.family}, "
+                f"which begins from nothing; received: {self.encoder_weights!r}"
+            )
+        if set(self.csc) - {"unfoldings", "where"} or (self.csc and self.family != "csc_unet"):
+            raise InputError(
+                f"recipe {self.name!r}: `csc` must hold `unfoldings` and `where` of csc_unet; "
+                f"received: {', '.join(self.csc)} of {self.family}"
             )
         if self.heads and self.initial is None:
             raise InputError(

@@ -24,6 +24,7 @@ from kit.losses import CrossEntropyDice
 from kit.metrics import median_frequency_weights
 from kit.networks.adaptive_network import AdaptiveNetwork
 from kit.networks.adaptive_unet import AdaptiveUNet
+from kit.networks.csc_unet import CSCUNet
 from kit.networks.deeplab_v3 import DeepLabV3
 from kit.networks.elu_net import ELUNet
 from kit.networks.fcn import FCN
@@ -365,8 +366,12 @@ def _network(recipe: Recipe, dataset: Dataset, seed: int) -> AdaptiveNetwork:
             adaptive=recipe.adaptive,
             configurations=recipe.configurations if recipe.adaptive else None,
         )
+    if recipe.family in ("csc_unet", "elu_net"):
+        del shared["encoder_weights"]
+    if recipe.family == "csc_unet":
+        return CSCUNet(**shared, **recipe.csc, configurations=recipe.configurations or None)
     if recipe.family == "elu_net":
-        return ELUNet(**{key: value for key, value in shared.items() if key != "encoder_weights"})
+        return ELUNet(**shared)
     if recipe.family == "fcn_vgg16":
         return FCNVGG16(**shared)
     shared |= {

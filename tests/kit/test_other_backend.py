@@ -16,6 +16,7 @@ FILES = (
     "test_metrics.py",
     "data/test_batches.py",
     "layers/test_confidence.py",
+    "layers/test_csc_block.py",
     "quantization/test_fake_quant_activation.py",
     "quantization/test_fake_quant_conv.py",
     "quantization/test_halving.py",

@@ -146,6 +146,18 @@ def test_own_file(tmp_path: Path) -> None:
             + "[network_slimming]\nshare = 0.5",
             "must go with the precision float32 or qat; received: 'integer', whose state",
         ),
+        (
+            SIZES + "[csc]\nunfoldings = 1",
+            "`csc` must hold .* received: unfoldings of adaptive_unet",
+        ),
+        (
+            SIZES + 'family = "csc_unet"\n[csc]\ntimes = 1',
+            "`csc` must hold `unfoldings` and `where` .* received: times of csc_unet",
+        ),
+        (
+            SIZES + 'family = "csc_unet"\nencoder_weights = "imagenet"',
+            "`encoder_weights` must be left out for csc_unet, which begins from nothing",
+        ),
         (SIZES + 'phase = "exits"', "`phase` must be one of network, heads; received: 'exits'"),
     ],
 )
@@ -160,7 +172,7 @@ def test_wrong_file_is_refused_in_one_line(tmp_path: Path, text: str, message: s
 def test_slimming_is_written_only_where_there_is_some(tmp_path: Path) -> None:
     path = tmp_path / "slim.toml"
     path.write_text(SIZES)
-    assert not {"slimming", "network_slimming"} & set(Recipe.load(path).to_dict())
+    assert not {"slimming", "network_slimming", "csc"} & set(Recipe.load(path).to_dict())
     path.write_text(SIZES + "[slimming]\nsmallest = 0.25")
     assert Recipe.load(path).to_dict()["slimming"] == {"smallest": 0.25}
     path.write_text(SIZES + "[network_slimming]\nshare = 0.25")

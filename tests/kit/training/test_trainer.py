@@ -13,7 +13,7 @@ import pytest
 import kit
 from kit.data import Dataset, open_dataset
 from kit.errors import InputError
-from kit.networks import ELUNet
+from kit.networks import CSCUNet, ELUNet
 from kit.networks.adaptive_network import AdaptiveNetwork
 from kit.networks.exit import Exit
 from kit.search import ExitPolicy
@@ -202,6 +202,24 @@ def test_a_recipe_trains_elu_net(tmp_path: Path) -> None:
     found = trainer.train(recipe, tmp_path / "out").network
     assert isinstance(found, ELUNet)
     assert [str(tier) for tier in found.tiers] == ["plain"]
+
+
+def test_a_recipe_trains_csc_unet_at_the_unfoldings_that_are_drawn(tmp_path: Path) -> None:
+    recipe = replace(
+        RECIPE,
+        family="csc_unet",
+        width=1 / 32,
+        csc={"unfoldings": 1, "where": "decoder"},
+        configurations={"t0": "hhhhh" + "llll", "t1": "h" * 9},
+        draw_weights={"t0": 1.0},
+        epochs=1,
+    )
+    result = trainer.train(recipe, tmp_path / "out")
+    network = result.network
+    assert isinstance(network, CSCUNet)
+    assert (network.unfoldings, network.where) == (1, "decoder")
+    assert [epoch["draws"] for epoch in result.history] == [{"t0": 2}]
+    assert network.training_record["recipe"] == "tiny"
 
 
 def test_elu_net_has_no_weights_to_begin_with() -> None:
