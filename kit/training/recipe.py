@@ -15,7 +15,7 @@ from kit.quantization.bit_widths import parse_decay
 from kit.quantization.integer_sgd import check_power_of_two
 from kit.quantization.policies import POLICIES
 
-_LATER = ("bit_widths", "slimming")
+_LATER = ("bit_widths", "slimming", "input_sizes")
 """Fields that recipes did not have at first; what is written leaves them out where empty."""
 _FOLDER = resources.files("kit") / "recipes"
 _CHOICES = {
@@ -81,6 +81,9 @@ class Recipe:
         data_options: Arguments of the data set.
         slimming: Arguments of `kit.data.Slimming`: fewer and smaller images, by their complexity;
             none if empty. Not in the phase of the heads, whose losses take no weights.
+        input_sizes: `(height, width)` of sizes at which the trained network runs besides
+            `image_size`, larger than each. They share its weights and are not trained apart;
+            `slimming` shows it smaller images.
     """
 
     name: str
@@ -119,6 +122,7 @@ class Recipe:
     recalibration_batches: int = 24
     data_options: dict[str, Any] = field(default_factory=dict)
     slimming: dict[str, Any] = field(default_factory=dict)
+    input_sizes: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         for key in ("image_size", "crop_size", "decoder_widths", "exits", "heads"):
@@ -145,6 +149,7 @@ class Recipe:
                 f"recipe {self.name!r}: `precision_options` must go with the precisions qat and "
                 f"integer; received: {', '.join(self.precision_options)} with {self.precision}"
             )
+        object.__setattr__(self, "input_sizes", tuple(tuple(size) for size in self.input_sizes))
         self._check_bit_widths()
         self._check_slimming()
         if self.optimizer == "sgd":
