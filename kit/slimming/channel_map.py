@@ -166,7 +166,7 @@ class ChannelMap:
             (result,) = tensors_of(output)
             alive.append(result)
             spaces[id(result)] = self._given(layer, [spaces[id(x)] for x in inputs], result)
-            if isinstance(layer, _CONVOLUTIONS):
+            if _holds_its_kernel(layer):
                 unnormed[id(result)] = layer.name
             return output
 
@@ -175,7 +175,7 @@ class ChannelMap:
 
     def _given(self, layer: Any, inputs: list[Spaces], output: Any) -> Spaces:
         """The spaces of a layer's output."""
-        if isinstance(layer, _CONVOLUTIONS) and _is_zero_for_zero(layer):
+        if _holds_its_kernel(layer) and _is_zero_for_zero(layer):
             known = self._spaces.get(layer.name)
             gives = known[1] if known else (self._new(output),)
             return self._note(layer, inputs[0], gives)
@@ -247,6 +247,11 @@ class ChannelMap:
                 tuple(given.values()),
             )
         return groups
+
+
+def _holds_its_kernel(layer: Any) -> bool:
+    """Whether it is a convolution with a kernel of its own; one that is computed is not cut."""
+    return isinstance(layer, _CONVOLUTIONS) and any(layer.kernel is v for v in layer.weights)
 
 
 def _is_zero_for_zero(layer: Any) -> bool:

@@ -66,3 +66,10 @@ def test_what_is_not_there_is_refused_in_one_line() -> None:
     assert "\n" not in str(error.value)
     with pytest.raises(InputError, match="one of multi_scale, network; received: 'head'"):
         channels.groups("head")  # type: ignore[arg-type]
+
+
+def test_channels_of_dictionaries_are_left_alone() -> None:
+    # What is subtracted from them is not zero where they are.
+    channel_map = ChannelMap(kit.CSCUNet(3, (16, 16), width=1 / 16, unfoldings=1))
+    with pytest.raises(InputError, match="'network', which has none in this network"):
+        channel_map.groups("network")

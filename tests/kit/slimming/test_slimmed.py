@@ -29,6 +29,7 @@ FAMILIES: dict[str, Callable[[], kit.AdaptiveNetwork]] = {
         CLASSES, (32, 64), head_channels=16, width=0.35, exits=[{"after": 6, "head": "fcn-b1"}]
     ),
     "resnet50": lambda: kit.DeepLabV3(CLASSES, (32, 32), head_channels=16, backbone="resnet50"),
+    "csc_unet": lambda: kit.CSCUNet(CLASSES, (16, 32), width=1 / 16, unfoldings=0),
     "elu_net": lambda: kit.ELUNet(CLASSES, (16, 32), width=0.25),
 }
 

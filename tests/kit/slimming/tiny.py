@@ -19,6 +19,8 @@ SIZE = (16, 32)
 class TinyNetwork(kit.AdaptiveNetwork):
     """A stem, two PTA blocks, of which the first may be skipped, and DeepLabV3's head."""
 
+    size_multiple = 4
+
     def __init__(
         self,
         num_classes: int = CLASSES,
