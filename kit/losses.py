@@ -183,7 +183,8 @@ class MultiLevelLoss(_PixelLoss):
     antialiasing; targets are then soft), and the finest has the labels as they are.
 
     Where logits have one channel, they are those of a sigmoid: id 1 is the foreground, 0 the
-    background, and the cross-entropy the binary one. Otherwise softmax takes its place.
+    background, and the cross-entropy the binary one. Otherwise softmax takes its place; that of two
+    logits is the sigmoid of their difference, and computed so, in half the time.
 
     A network with a tail trains on every level by it (not in the phase of the heads), and is judged
     on the finest alone.
@@ -212,6 +213,9 @@ class MultiLevelLoss(_PixelLoss):
         levels = list(y_pred) if isinstance(y_pred, list | tuple) else [y_pred]
         ids, valid = self._ids_and_valid(y_true, levels[-1])
         valid = ops.expand_dims(valid, -1)
+        if levels[-1].shape[-1] == 2:
+            levels = [ops.cast(logits, "float32") for logits in levels]
+            levels = [logits[..., 1:] - logits[..., :1] for logits in levels]
         channels = levels[-1].shape[-1]
         if channels == 1:
             targets = ops.expand_dims(ops.cast(ops.equal(ids, 1), "float32"), -1) * valid
@@ -239,20 +243,32 @@ def _step(finest: Any, logits: Any) -> int:
 
 def _nearest(maps: Any, step: int) -> Any:
     """`(batch, height, width, channels)`, every side divided by `step`: the pixel at the middle."""
-    return maps[:, step // 2 :: step, step // 2 :: step]
+    return _squares(maps, step)[:, :, step // 2, :, step // 2]
 
 
 def _bilinear(maps: Any, step: int) -> Any:
     """As `_nearest`, by the mean of the pixels around the middle: what lies half-way weighs 1/2."""
-    starts = ((step - 1) // 2, step // 2)
-    return sum(maps[:, a::step, b::step] for a in starts for b in starts) / 4
+    if step == 1:
+        return maps
+    middle = slice((step - 1) // 2, step // 2 + 1)
+    return ops.mean(_squares(maps, step)[:, :, middle, :, middle], axis=(2, 4))
+
+
+def _squares(maps: Any, step: int) -> Any:
+    """`(batch, height / step, step, width / step, step, channels)`.
+
+    Slices of it are far faster than slices that leave out pixels.
+    """
+    _, height, width, channels = maps.shape
+    return ops.reshape(maps, (-1, height // step, step, width // step, step, channels))
 
 
 def _cross_entropy(targets: Any, valid: Any, logits: Any) -> Any:
     """Mean cross-entropy of one level, whose targets sum to `valid` in each pixel."""
     logits = ops.cast(logits, "float32")
     if logits.shape[-1] == 1:
-        own = targets * ops.log_sigmoid(logits) + (valid - targets) * ops.log_sigmoid(-logits)
+        # log sigmoid(x) = x + log sigmoid(-x)
+        own = targets * logits + valid * ops.log_sigmoid(-logits)
     else:
         own = targets * ops.log_softmax(logits, axis=-1)
     total = ops.sum(valid)

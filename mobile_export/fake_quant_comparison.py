@@ -11,13 +11,12 @@ from kit import AdaptiveNetwork
 from kit.errors import InputError
 from kit.quantization.fake_quant_activation import FakeQuantActivation
 from kit.quantization.fake_quant_again import FakeQuantAgain
-from kit.quantization.groups import tensors_of, walk
+from kit.quantization.groups import inner_model, tensors_of, walk
 from mobile_export.inspection import Inspection
 from mobile_export.integer_comparison import Difference, open_interpreter
 from mobile_export.integer_executor import IntegerExecutor
 from mobile_export.packing import single
 from mobile_export.runtime.image_io import resized
-from mobile_export.signatures import layer_of
 
 _NEAR = 1e-5  # relative: float32's own room, and a zero point that float32 rounds to a whole number
 _IMAGE = -1  # in place of the number of a rounding
@@ -115,7 +114,9 @@ def compare_fake_quant(
     executor = IntegerExecutor(model, signature)
     predictor = network.predictor(signature)
     roundings, stepwise = _taken_apart(predictor)
-    whole = keras.Model(predictor.input, layer_of(predictor, "mask").input)
+    # Nothing is rounded behind the logits, which are only laid out.
+    last = len(roundings) - 1
+    whole = inner_model(predictor, [roundings[last].layer.name])
     places = _places(executor, roundings, stepwise)
     missing = [number for number in range(len(roundings)) if number not in places]
     names = {step.output: step.name for step in executor.steps}
@@ -146,9 +147,8 @@ def compare_fake_quant(
             rounding = roundings[number]
             expected = rounding.integers(rounding.layer(taken[number], training=False))
             steps[number] += Difference.between(steps[number].name, integers, expected)
-        # Nothing is rounded behind the logits.
-        last = len(roundings) - 1
-        expected = roundings[last].integers(whole(batch, training=False))
+        (values_of_last,) = keras.tree.flatten(whole([batch], training=False))
+        expected = roundings[last].integers(values_of_last)
         logits += Difference.between("logits", found[last], expected)
     deviations = [
         abs(executor.tensors[place].scale / roundings[number].scale - 1)

@@ -258,6 +258,18 @@ def _repeated(node: Node) -> Kernel:
     return lambda values, _: np.tile(values, counts)
 
 
+def _laid_out(node: Node) -> Kernel:
+    side = node.options.blockSize
+
+    def lay_out(values: np.ndarray) -> np.ndarray:
+        batch, height, width, depth = values.shape
+        squares = values.reshape(batch, height, width, side, side, depth // side**2)
+        rows = squares.transpose(0, 1, 3, 2, 4, 5)
+        return rows.reshape(batch, side * height, side * width, -1)
+
+    return lay_out
+
+
 def _slice(node: Node) -> Kernel:
     begins, sizes = node.numbers(1), node.numbers(2)
     places = tuple(
@@ -291,6 +303,7 @@ REFERENCE: dict[str, Builder] = {
     "CAST": _cast,
     "CONCATENATION": _joined,
     "CONV_2D": convolution,
+    "DEPTH_TO_SPACE": _laid_out,
     "DEPTHWISE_CONV_2D": partial(convolution, depthwise=True),
     "EQUAL": partial(_comparison, holds=np.equal),
     "EXP": partial(_table, function=math.exp),

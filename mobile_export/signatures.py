@@ -11,6 +11,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from kit import AdaptiveNetwork, Tier
 from kit.layers import ClassMask, Confidence
+from mobile_export.folded_upsampling import with_folded_upsampling
 from mobile_export.lowering import lowered_confidence, lowered_mask
 from mobile_export.runtime.errors import TiersegError
 
@@ -127,7 +128,7 @@ def freeze_model(name: str, model: keras.Model, *, quantized: bool = True) -> Fr
     lowered = {name: layer_of(model, name) for name in OUTPUTS["mask"] if name in model.output}
     sources = {name: layer.input for name, layer in lowered.items()}
     others = {name: value for name, value in model.output.items() if name not in lowered}
-    body = keras.Model(model.input, sources | others)
+    body = with_folded_upsampling(keras.Model(model.input, sources | others))
     shapes = {tensor.name: (1, *tensor.shape[1:]) for tensor in body.inputs}
     takes_image = list(shapes) == ["image"]
 

@@ -11,7 +11,7 @@ from kit.errors import InputError
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random scale, crop, horizontal flip and colour; a pure function of the generator it is given.
+    """Random scale, crop, flips and colour; a pure function of the generator it is given.
 
     Scale 1 shows the whole image at the output's size, as evaluation does. Above 1 a random part is
     shown larger, below 1 the whole image smaller, at a random place, padded with its mean colour
@@ -25,6 +25,7 @@ class Augmentation:
         contrast: likewise.
         saturation: likewise.
         hue: the hue turns by -hue to +hue of a full turn, 0 to 0.5.
+        flip_vertical: whether half of the samples are turned upside down.
 
     Raises:
         InputError: an argument is out of range.
@@ -36,6 +37,7 @@ class Augmentation:
     contrast: float = 0.3
     saturation: float = 0.3
     hue: float = 0.0
+    flip_vertical: bool = False
 
     def __post_init__(self) -> None:
         if len(self.scale) != 2 or not 0 < self.scale[0] <= self.scale[1]:
@@ -48,23 +50,35 @@ class Augmentation:
                 raise InputError(f"`{name}` must be from 0 to {largest}; got {value}")
 
     def __call__(
-        self, image: np.ndarray, label: np.ndarray, size: tuple[int, int], rng: np.random.Generator
+        self,
+        image: np.ndarray,
+        label: np.ndarray,
+        size: tuple[int, int],
+        rng: np.random.Generator,
+        label_scale: int = 1,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Draws one variant of a sample.
 
         Args:
             image: uint8 `(h, w, 3)`, RGB, 0-255.
             label: uint8 `(h, w)`, class ids, 255 = void.
-            size: (height, width) of the result.
+            size: (height, width) of the resulting image.
             rng: the only source of randomness.
+            label_scale: how often larger the resulting label is, 1 or more; it shows the same part
+                of the source.
 
         Returns:
-            (image, label): uint8 `(height, width, 3)` and uint8 `(height, width)`.
+            (image, label): uint8 `(height, width, 3)` and uint8 `(label_scale * height,
+            label_scale * width)`.
         """
         height, width = size
         scale = float(np.exp(rng.uniform(np.log(self.scale[0]), np.log(self.scale[1]))))
         place = rng.random(2)
-        flip = self.flip and rng.random() < 0.5
+        flips = []
+        if self.flip and rng.random() < 0.5:
+            flips.append(Image.Transpose.FLIP_LEFT_RIGHT)
+        if self.flip_vertical and rng.random() < 0.5:
+            flips.append(Image.Transpose.FLIP_TOP_BOTTOM)
 
         # the part of the source that is seen, and where it comes to lie in the result
         seen_height, seen_width = (extent / max(scale, 1.0) for extent in label.shape)
@@ -88,10 +102,10 @@ class Augmentation:
         picture = Image.fromarray(np.ascontiguousarray(image[window]))
         classes = Image.fromarray(np.ascontiguousarray(label[window]))
         picture = picture.resize(inner, Image.Resampling.BILINEAR, box=box)
-        classes = classes.resize(inner, Image.Resampling.NEAREST, box=box)
-        if flip:
-            picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-            classes = classes.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        large = (label_scale * inner_width, label_scale * inner_height)
+        classes = classes.resize(large, Image.Resampling.NEAREST, box=box)
+        for way in flips:
+            picture, classes = picture.transpose(way), classes.transpose(way)
         colors = np.asarray(self._recolor(picture, rng))
         ids = np.asarray(classes)
         if inner == (width, height):
@@ -99,12 +113,18 @@ class Augmentation:
 
         above = int(place[0] * (height - inner_height + 1))
         before = int(place[1] * (width - inner_width + 1))
-        where = (slice(above, above + inner_height), slice(before, before + inner_width))
+
+        def where(times: int) -> tuple[slice, slice]:
+            return (
+                slice(times * above, times * (above + inner_height)),
+                slice(times * before, times * (before + inner_width)),
+            )
+
         padded = np.empty((height, width, 3), np.uint8)
         padded[:] = colors.mean(axis=(0, 1)).round().astype(np.uint8)
-        padded[where] = colors
-        padded_ids = np.full((height, width), VOID, np.uint8)
-        padded_ids[where] = ids
+        padded[where(1)] = colors
+        padded_ids = np.full((label_scale * height, label_scale * width), VOID, np.uint8)
+        padded_ids[where(label_scale)] = ids
         return padded, padded_ids
 
     def _recolor(self, picture: Image.Image, rng: np.random.Generator) -> Image.Image:

@@ -33,8 +33,9 @@ class Batches(keras.utils.PyDataset):
         augmentation: what is done to each training sample; `None` resizes the whole image.
         shuffle: whether each epoch has a random order of its own.
         seed: seed of order and augmentation, 0 or above.
-        label_size: (height, width) of the label maps without augmentation; `None` is `image_size`,
-            `"native"` leaves them as they are (all of one batch must then be of one size).
+        label_size: (height, width) of the label maps; `None` is `image_size`. With an augmentation
+            a whole multiple of that, the same for both sides. Without one any size, and `"native"`
+            leaves them as they are (all of one batch must then be of one size).
         drop_remainder: whether samples that do not fill the last batch are left out of the epoch;
             `None` does so when `shuffle` is on.
         cache: keep all decoded samples in memory; they are then all read before the first batch, so
@@ -47,6 +48,7 @@ class Batches(keras.utils.PyDataset):
         `(batch, label_height, label_width)`, class ids, 255 = void.
 
     Attributes:
+        label_scale: how often larger label maps are than images; `None` if not by a whole number.
         epoch: number of the epoch that is handed out, from 0. Goes up by one after each whole epoch
             of `fit`; set it to go on from a checkpoint. (On JAX, `fit` looks at up to two batches
             before it starts: where an epoch has no more, set `epoch` in `on_epoch_begin`.)
@@ -73,10 +75,12 @@ class Batches(keras.utils.PyDataset):
             raise InputError(f"`batch_size` must be 1 or more; got {batch_size}")
         if seed < 0 or workers < 0:
             raise InputError(f"`seed` and `workers` must be 0 or more; got {seed} and {workers}")
-        if augmentation is not None and label_size not in (None, image_size):
+        self.label_scale = _whole_ratio(label_size, image_size)
+        if augmentation is not None and self.label_scale is None:
             raise InputError(
-                "`label_size` must be left out with an augmentation, which gives labels of "
-                f"`image_size`; got {label_size}"
+                "`label_size` must be a whole multiple of `image_size`, "
+                f"{tuple(image_size)}, the same for both sides, with an augmentation; "
+                f"got {label_size}"
             )
         self.dataset = dataset
         self.batch_size = batch_size
@@ -183,12 +187,18 @@ class Batches(keras.utils.PyDataset):
         image, label = self.dataset.sample(i) if self._samples is None else self._samples[i]
         if self.augmentation is not None:
             rng = np.random.default_rng((self.seed, epoch, 1 + i))
-            return self.augmentation(image, label, size, rng)
+            return self.augmentation(image, label, size, rng, self.label_scale or 1)
         image = resize(image, size, Image.Resampling.BILINEAR)
-        if self.label_size != "native":
-            label_size = size if self.label_size == self.image_size else self.label_size
-            label = resize(label, label_size, Image.Resampling.NEAREST)
+        if self.label_scale is not None:
+            label = self._label_of(label, size)
+        elif self.label_size != "native":
+            label = resize(label, self.label_size, Image.Resampling.NEAREST)
         return image, label
+
+    def _label_of(self, label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """The label of an image of some size, where labels are whole multiples of images."""
+        scale = self.label_scale or 1
+        return resize(label, (scale * size[0], scale * size[1]), Image.Resampling.NEAREST)
 
     def _fill_cache(self) -> None:
         """Reads all samples, once, where they are to be kept."""
@@ -203,6 +213,18 @@ class Batches(keras.utils.PyDataset):
             read = self._pool.map(self.dataset.sample, indices)
         title = f"reading {self.dataset.name} ({self.dataset.split})"
         return list(tqdm(read, desc=title, total=len(indices), delay=2, disable=None))
+
+
+def _whole_ratio(
+    label_size: tuple[int, int] | Literal["native"] | None, image_size: tuple[int, int]
+) -> int | None:
+    """How often larger labels are than images, where that is a whole number; else `None`."""
+    if label_size is None:
+        return 1
+    if label_size == "native":
+        return None
+    ratios = {a // b if a % b == 0 else 0 for a, b in zip(label_size, image_size, strict=True)}
+    return ratios.pop() or None if len(ratios) == 1 else None
 
 
 def resize(array: np.ndarray, size: tuple[int, int], resampling: Image.Resampling) -> np.ndarray:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kit.data.dataset import SPLITS, check_split
+from kit.data.images import read_label
 from kit.data.known_folder import known_folder
 from kit.data.labels import LabelClass
 from kit.data.paired_files import PairedFiles, find_images
@@ -33,13 +34,16 @@ class LGGMRI(PairedFiles):
             the folder that the environment variable `TIERSEG_DATA` names (`../shared/data`).
         patients: split to the patients in it, as `patient_of` names them; those of no split are
             left out.
+        empty_share: share, 0-1, of the slices without tumour that the training split keeps, chosen
+            by the SHA-256 of their names; the other splits keep all. Below 1, masks are read.
 
     Attributes:
         patients: names of the split's patients, in order.
 
     Raises:
-        InputError: the folder is missing or holds no slice of the split, a slice has no mask, or
-            `patients` has one in two splits or one without slices.
+        InputError: the folder is missing or holds no slice of the split, a slice has no mask,
+            `patients` has one in two splits or one without slices, or `empty_share` is out of
+            range.
 
     Reference:
         Buda, Saha, Mazurowski, Computers in Biology and Medicine 2019; Mazurowski et al., Journal
@@ -51,8 +55,11 @@ class LGGMRI(PairedFiles):
         split: str,
         folder: str | Path | None = None,
         patients: Mapping[str, Sequence[str]] | None = None,
+        empty_share: float = 1.0,
     ) -> None:
         check_split(split)
+        if not 0 <= empty_share <= 1:
+            raise InputError(f"`empty_share` must be from 0 to 1; got {empty_share}")
         folder = known_folder("lgg_mri", _CONTENT) if folder is None else Path(folder)
         suffixes = find_images(folder / "images")
         known = {patient_of(stem) for stem in suffixes}
@@ -61,6 +68,14 @@ class LGGMRI(PairedFiles):
         else:
             _check(patients, known)
             chosen = set(patients.get(split, ()))
+        stems = [stem for stem in suffixes if patient_of(stem) in chosen]
+        if split == "train" and empty_share < 1:
+            stems = [
+                stem
+                for stem in stems
+                if stable_place(stem) < empty_share
+                or read_label(folder / "masks" / f"{stem}.png", len(CLASSES)).any()
+            ]
         super().__init__(
             name="lgg_mri",
             split=split,
@@ -68,7 +83,7 @@ class LGGMRI(PairedFiles):
             void_id=255,
             images=folder / "images",
             labels=folder / "masks",
-            stems=[stem for stem in suffixes if patient_of(stem) in chosen],
+            stems=stems,
             suffixes=suffixes,
         )
         self.patients = tuple(sorted(chosen))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from kit.data.augmentation import Augmentation
 from kit.data.batches import Batch, Batches, resize
@@ -54,9 +53,13 @@ class SlimmedBatches(Batches):
         cache: as of `Batches`.
         workers: as of `Batches`.
         complexity_cache: folder to keep complexities in; see `complexities`.
+        label_size: (height, width) of the label maps of full size, a whole multiple of
+            `image_size`, the same for both sides; that of smaller images shrinks alike. `None` is
+            `image_size`.
 
     Yields:
-        (images, labels, weights): as of `Batches`, with labels of the images' size, and float32
+        (images, labels, weights): as of `Batches`, with labels as many times the images' size as
+        `label_size` is of `image_size`, and float32
         `(batch, 1, 1)`, 0 or more, of which those by complexity have a mean of 1 over an epoch.
 
     Attributes:
@@ -82,6 +85,7 @@ class SlimmedBatches(Batches):
         cache: bool = True,
         workers: int = 1,
         complexity_cache: str | Path | None = None,
+        label_size: Size | None = None,
     ) -> None:
         if batch_size < 2:
             raise InputError(
@@ -91,8 +95,21 @@ class SlimmedBatches(Batches):
         if epochs is None and slimming.full_at_end:
             raise InputError("`epochs` must be given for `full_at_end`, a share of them; got None")
         super().__init__(
-            dataset, batch_size, image_size, augmentation, True, seed, cache=cache, workers=workers
+            dataset,
+            batch_size,
+            image_size,
+            augmentation,
+            True,
+            seed,
+            label_size,
+            cache=cache,
+            workers=workers,
         )
+        if self.label_scale is None:
+            raise InputError(
+                "`label_size` must be a whole multiple of `image_size`, "
+                f"{tuple(image_size)}, the same for both sides; got {label_size}"
+            )
         self.slimming = slimming
         self._sizes = slimming.sizes_of(image_size)
         self.losses = np.full(len(dataset), np.nan)
@@ -175,7 +192,7 @@ class SlimmedBatches(Batches):
         if resampling is None:
             return super()._variant(epoch, i, size)
         image, label = super()._variant(epoch, i, self.image_size)
-        return resize(image, size, resampling), resize(label, size, Image.Resampling.NEAREST)
+        return resize(image, size, resampling), self._label_of(label, size)
 
     def _following(self, epoch: int, index: int, count: int) -> list[tuple[int, int]]:
         ahead = super()._following(epoch, index, count)

@@ -41,7 +41,7 @@ class HighResTail(keras.layers.Layer):
 
     Args:
         config: Its scale, and whether it is depthwise.
-        num_classes: Classes, 1 or more.
+        num_classes: Channels of the logits, 1 or more.
         name: Prefix of the layers' names.
 
     Input shape: `(batch, height, width, num_classes)`; output: logits float32
@@ -49,7 +49,7 @@ class HighResTail(keras.layers.Layer):
     """
 
     def __init__(self, config: TailConfig, num_classes: int, *, name: str) -> None:
-        super().__init__(name=f"{name}_high_res")
+        super().__init__(name=f"{name}_learned")
         self.config = config
         self.num_classes = num_classes
         self._prefix = name

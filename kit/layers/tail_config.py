@@ -13,14 +13,19 @@ from kit.errors import InputError
 SCALES = (2, 4, 8, 16)
 """By how much a tail can enlarge logits."""
 
+KINDS = ("learned", "pixel_shuffle", "bilinear")
+"""What may enlarge them: `HighResTail`, `PixelShuffleTail`, `BilinearTail`."""
+
 
 @dataclass(frozen=True)
 class TailConfig:
-    """The make of a `HighResTail`.
+    """The make of a `Tail`.
 
     Args:
         scale: Height and width of its logits, divided by those that it takes in: 2, 4, 8 or 16.
-        depthwise: Whether each class is enlarged by itself, for many classes.
+        depthwise: Whether a learned one enlarges each class by itself, for many classes.
+        kind: `"learned"` (J-Net's), or a control of it: `"pixel_shuffle"`, or `"bilinear"`, which
+            has no parameters.
 
     Raises:
         InputError: naming the argument.
@@ -28,11 +33,18 @@ class TailConfig:
 
     scale: int
     depthwise: bool = False
+    kind: str = KINDS[0]
 
     def __post_init__(self) -> None:
         if self.scale not in SCALES:
             raise InputError(
                 f"`scale` must be one of {', '.join(map(str, SCALES))}; received: {self.scale}"
+            )
+        if self.kind not in KINDS:
+            raise InputError(f"`kind` must be one of {', '.join(KINDS)}; received: {self.kind!r}")
+        if self.depthwise and self.kind != KINDS[0]:
+            raise InputError(
+                f"`depthwise` must be off unless `kind` is {KINDS[0]}; received: {self.kind!r}"
             )
 
     @classmethod
@@ -45,30 +57,30 @@ class TailConfig:
         if isinstance(value, cls):
             return value
         content: dict[str, Any] = dict(value)  # type: ignore[arg-type]
-        if not {"scale"} <= set(content) <= {"scale", "depthwise"}:
+        if not {"scale"} <= set(content) <= {"scale", "depthwise", "kind"}:
             raise InputError(
-                "`tail` must hold `scale`, and may hold `depthwise`; "
+                "`tail` must hold `scale`, and may hold `kind` and `depthwise`; "
                 f"received: {', '.join(content) or 'nothing'}"
             )
         return cls(**content)
 
     @classmethod
     def between(
-        cls, image_size: tuple[int, int], output_size: tuple[int, int], *, depthwise: bool = False
+        cls, image_size: tuple[int, int], output_size: tuple[int, int], **make: Any
     ) -> Self:
         """What enlarges one size to another.
 
         Args:
             image_size: `(height, width)` of the logits that it takes in, pixels.
             output_size: `(height, width)` of those that it gives.
-            depthwise: As of the class.
+            **make: Other arguments of the class.
 
         Raises:
             InputError: if the sizes do not fit.
         """
         for scale in SCALES:
             if tuple(output_size) == tuple(scale * side for side in image_size):
-                return cls(scale, depthwise)
+                return cls(scale, **make)
         raise InputError(
             f"`output_size` must be {', '.join(map(str, SCALES[:-1]))} or {SCALES[-1]} times the "
             f"images' {tuple(image_size)}; received: {tuple(output_size)}"

@@ -198,22 +198,31 @@ class AdaptiveNetwork(PartGraphs):
         network._take_weights(self)
         return network
 
-    def with_tail(self, output_size: tuple[int, int], *, depthwise: bool = False) -> Self:
+    def with_tail(
+        self, output_size: tuple[int, int], *, kind: str = "learned", depthwise: bool = False
+    ) -> Self:
         """The same network with logits and masks larger than its images, each tier and exit.
 
-        Each exit has a `HighResTail` of its own, shared by all configurations, behind its logits at
-        the images' size. It begins as bilinear interpolation; no other weight changes. Train it on
+        Each exit has a `Tail` of its own, shared by all configurations, behind its logits at the
+        images' size. It begins as bilinear interpolation; no other weight changes. Train it on
         labels of `output_size`, with `MultiLevelLoss` as J-Net (arXiv 2403.05340) is. Its
-        parameters grow with the square of the classes unless it is depthwise; `tails` tell them.
+        parameters, which `tails` tell, grow with the square of the classes unless it is depthwise;
+        with two classes they are those for one.
 
         Args:
             output_size: `(height, width)` in pixels, 2, 4, 8 or 16 times the images'.
+            kind: As of `TailConfig`: `"learned"`, `"pixel_shuffle"` or `"bilinear"`.
             depthwise: Whether each class is enlarged by itself.
 
         Raises:
-            InputError: if the sizes do not fit.
+            InputError: if the sizes do not fit, or there is no such kind.
         """
-        tail = TailConfig.between(self.image_size, output_size, depthwise=depthwise)
+        return self.with_tail_of(
+            TailConfig.between(self.image_size, output_size, kind=kind, depthwise=depthwise)
+        )
+
+    def with_tail_of(self, tail: TailConfig) -> Self:
+        """As `with_tail`, by the make of the tail."""
         network = self.from_config({**self.get_config(), "tail": tail.to_dict()})
         network._take_weights(self)
         return network
@@ -242,6 +251,12 @@ class AdaptiveNetwork(PartGraphs):
         }
         config = {**self.get_config(), "input_sizes": sizes, "image_thresholds": thresholds}
         network = self.from_config(config)
+        network._take_weights(self)
+        return network
+
+    def without_tail(self) -> Self:
+        """The same network with logits and masks of its images' size; no other weight changes."""
+        network = self.from_config({**self.get_config(), "tail": None})
         network._take_weights(self)
         return network
 

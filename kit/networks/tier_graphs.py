@@ -15,7 +15,7 @@ from kit.errors import InputError
 from kit.layers.class_mask import ClassMask
 from kit.layers.confidence import Confidence
 from kit.layers.exit_head import ExitHead
-from kit.layers.high_res_tail import HighResTail
+from kit.layers.tail import Tail
 from kit.layers.tail_config import TailConfig
 from kit.networks.exit import Exit
 from kit.networks.tier_training import TierTraining
@@ -58,7 +58,7 @@ class TierGraphs(TierTraining):
         self.image_size = (image_size[0], image_size[1])
         self.tail = tail
         self.exit_heads: list[ExitHead] = []
-        self.tails: list[HighResTail] = []
+        self.tails: list[Tail] = []
         self.arithmetic = current_arithmetic()
         # In a namespace, which Keras does not track: these share their layers with the network.
         self._made = SimpleNamespace(
@@ -353,12 +353,12 @@ class TierGraphs(TierTraining):
             return [logits]
         return self._tail(tier, self.tail).connect(self._interpolate(logits, self.image_size))
 
-    def _tail(self, tier: Tier, config: TailConfig) -> HighResTail:
+    def _tail(self, tier: Tier, config: TailConfig) -> Tail:
         """The tail of an exit, one for all configurations, made when it is wired first."""
         name = "tail" if tier.exit is None else f"{self.exits[tier.exit - 1].name}_tail"
         made = {tail.name: tail for tail in self.tails}
         if f"{name}_high_res" not in made:
-            self.tails.append(HighResTail(config, self.num_classes, name=name))
+            self.tails.append(Tail(config, self.num_classes, name=name))
             return self.tails[-1]
         return made[f"{name}_high_res"]
 

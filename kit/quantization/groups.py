@@ -13,6 +13,9 @@ import keras
 from kit.errors import InputError
 from kit.layers.class_mask import ClassMask
 from kit.layers.confidence import Confidence
+from kit.layers.depth_to_space import DepthToSpace
+from kit.layers.logit_difference import LogitDifference
+from kit.layers.logit_pair import LogitPair
 
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Conv2DTranspose)
 _ACTIVATIONS = ("relu", "relu6")
@@ -22,9 +25,16 @@ _OWN_SCALE = (
     keras.layers.Average,
     keras.layers.Concatenate,
     keras.layers.GlobalAveragePooling2D,
+    LogitDifference,
 )
 _INTERPOLATIONS = (keras.layers.UpSampling2D, keras.layers.Resizing)
-_CHOOSING = (keras.layers.MaxPooling2D, keras.layers.ZeroPadding2D, keras.layers.Dropout)
+_CHOOSING = (
+    keras.layers.MaxPooling2D,
+    keras.layers.ZeroPadding2D,
+    keras.layers.Dropout,
+    DepthToSpace,
+    LogitPair,
+)
 DECISIONS = (ClassMask, Confidence)
 """Layers behind the logits, which stay as they are."""
 

@@ -11,19 +11,30 @@ from typing import Any, Self
 
 from kit.data.slimming import Slimming
 from kit.errors import InputError
+from kit.layers.tail_config import TailConfig
 from kit.quantization.bit_widths import parse_decay
 from kit.quantization.integer_sgd import check_power_of_two
 from kit.quantization.policies import POLICIES
 from kit.slimming.network_slimming import NetworkSlimming
 
-_LATER = ("bit_widths", "slimming", "network_slimming", "csc", "input_sizes")
-"""Fields that recipes did not have at first; what is written leaves them out where empty."""
+_LATER: dict[str, Any] = {
+    "bit_widths": (),
+    "slimming": {},
+    "network_slimming": {},
+    "csc": {},
+    "input_sizes": (),
+    "loss": "cross_entropy_dice",
+    "tail": {},
+    "label_size": (),
+}
+"""Fields that recipes did not have at first; what is written leaves them out at these values."""
 _FOLDER = resources.files("kit") / "recipes"
 _CHOICES = {
     "family": ("adaptive_unet", "csc_unet", "deeplab_v3", "elu_net", "fcn", "fcn_vgg16"),
     "phase": ("network", "heads"),
     "precision": POLICIES,
-    "optimizer": ("adamw", "sgd"),
+    "optimizer": ("adamw", "adam", "sgd"),
+    "loss": ("cross_entropy_dice", "multi_level"),
 }
 
 
@@ -39,10 +50,10 @@ class Recipe:
         epochs: Passes over the training split.
         batch_size: Images a step.
         learning_rate: Of AdamW the peak of the schedule (linear warm-up, then cosine to zero), of
-            SGD the first.
-        optimizer: `"adamw"` (arXiv 1711.05101), or `"sgd"`: plain gradient descent whose rate, a
-            power of two, halves after a tenth, four tenths and two thirds of the steps, as in
-            arXiv 2011.14504; with the precision `integer`, `IntegerSGD`.
+            Adam that of all steps, of SGD the first.
+        optimizer: `"adamw"` (arXiv 1711.05101), `"adam"` (arXiv 1412.6980), or `"sgd"`: plain
+            gradient descent whose rate, a power of two, halves after a tenth, four tenths and two
+            thirds of the steps, as in arXiv 2011.14504; with the precision `integer`, `IntegerSGD`.
         weight_decay: Of AdamW.
         dice_weight: Weight of the soft Dice loss beside cross-entropy, 0 or more.
         class_balance: Exponent of the median-frequency class weights; 0 for none.
@@ -91,6 +102,15 @@ class Recipe:
         input_sizes: `(height, width)` of sizes at which the trained network runs besides
             `image_size`, larger than each. They share its weights and are not trained apart;
             `slimming` shows it smaller images.
+        loss: `"cross_entropy_dice"`, or `"multi_level"` (`MultiLevelLoss`), which takes neither
+            class weights nor Dice: `class_balance` and `dice_weight` must be 0. Not in the phase of
+            the heads, which has a loss of its own.
+        tail: Arguments of `TailConfig`: larger labels than images (J-Net, arXiv 2403.05340); none
+            if empty. Of a network that has a tail (`initial`), the same. Not in the phase of the
+            heads.
+        label_size: With a tail, `(height, width)` of the training labels: `scale` times the crop's,
+            as it is if empty; or, with a bilinear tail, the crop's: the control that trains at low
+            resolution and is enlarged afterwards.
     """
 
     name: str
@@ -132,9 +152,12 @@ class Recipe:
     network_slimming: dict[str, Any] = field(default_factory=dict)
     csc: dict[str, Any] = field(default_factory=dict)
     input_sizes: tuple[tuple[int, int], ...] = ()
+    loss: str = "cross_entropy_dice"
+    tail: dict[str, Any] = field(default_factory=dict)
+    label_size: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        for key in ("image_size", "crop_size", "decoder_widths", "exits", "heads"):
+        for key in ("image_size", "crop_size", "decoder_widths", "exits", "heads", "label_size"):
             object.__setattr__(self, key, tuple(getattr(self, key)))
         for key, least in (("epochs", 1), ("batch_size", 1), ("recalibration_batches", 0)):
             if getattr(self, key) < least:
@@ -162,6 +185,8 @@ class Recipe:
         self._check_bit_widths()
         self._check_slimming()
         self._check_network_slimming()
+        self._check_loss()
+        self._check_tail()
         if self.optimizer == "sgd":
             check_power_of_two("learning_rate", self.learning_rate)
         if self.family in ("csc_unet", "elu_net") and self.encoder_weights is not None:
@@ -247,6 +272,57 @@ class Recipe:
                 f"`slimming`, to which it couples; received: {slimming.coupling}"
             )
 
+    def _check_loss(self) -> None:
+        if self.loss != "multi_level":
+            return
+        for key in ("class_balance", "dice_weight"):
+            if getattr(self, key):
+                raise InputError(
+                    f"recipe {self.name!r}: `{key}` must be 0 for the loss multi_level, which does "
+                    f"not take it; received: {getattr(self, key)}"
+                )
+        if self.phase != "network":
+            raise InputError(
+                f"recipe {self.name!r}: `loss` must be left out in the phase heads, which has a "
+                f"loss of its own; received: {self.loss!r}"
+            )
+
+    def _check_tail(self) -> None:
+        if not self.tail:
+            if self.label_size:
+                raise InputError(
+                    f"recipe {self.name!r}: `label_size` must go with a `tail`; "
+                    f"received: {self.label_size}"
+                )
+            return
+        tail = TailConfig.parse(self.tail)
+        if self.phase != "network":
+            raise InputError(
+                f"recipe {self.name!r}: `tail` must go with the phase network; "
+                f"received: {self.phase!r}"
+            )
+        large = tuple(tail.scale * side for side in self.crop_size)
+        if self.label_size in ((), large):
+            return
+        if tail.kind != "bilinear" or self.label_size != self.crop_size:
+            raise InputError(
+                f"recipe {self.name!r}: `label_size` must be {large}, {tail.scale} times "
+                f"`crop_size`, or, with a bilinear tail, {self.crop_size}; "
+                f"received: {self.label_size}"
+            )
+        if self.precision != "float32":
+            raise InputError(
+                f"recipe {self.name!r}: `label_size` must be {large} for the precision "
+                f"{self.precision}, for a tail that is put on afterwards has no ranges; "
+                f"received: {self.label_size}"
+            )
+
+    @property
+    def trained_tail(self) -> TailConfig | None:
+        """The tail that is there in training, if there is one."""
+        is_put_on_later = self.label_size == self.crop_size
+        return None if is_put_on_later or not self.tail else TailConfig.parse(self.tail)
+
     @property
     def policy(self) -> dict[str, Any]:
         """The policy of `kit.quantize` that the network ends in."""
@@ -300,4 +376,8 @@ class Recipe:
         """The recipe as plain data."""
         content = dataclasses.asdict(self)
         # Runs that were made before there were such fields are of the same recipe.
-        return {key: value for key, value in content.items() if value or key not in _LATER}
+        return {
+            key: value
+            for key, value in content.items()
+            if key not in _LATER or value != _LATER[key]
+        }

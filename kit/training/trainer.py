@@ -20,7 +20,8 @@ from kit.data import Augmentation, Batches, Dataset, SlimmedBatches, Slimming, o
 from kit.data.slimming import LOSS
 from kit.errors import InputError
 from kit.files import replacing, write_text
-from kit.losses import CrossEntropyDice
+from kit.layers.tail_config import TailConfig
+from kit.losses import CrossEntropyDice, MultiLevelLoss
 from kit.metrics import median_frequency_weights
 from kit.networks.adaptive_network import AdaptiveNetwork
 from kit.networks.adaptive_unet import AdaptiveUNet
@@ -196,6 +197,8 @@ def train(
         network = network.resized(recipe.image_size)
         if recipe.input_sizes:
             network = network.with_input_sizes(recipe.input_sizes)
+        if recipe.tail and network.tail is None:  # labels had the images' size
+            network = network.with_tail_of(TailConfig.parse(recipe.tail))
     _save(network, out, identity, checkpoint.history)
     checkpoint.remove()
     return _result(network, out, checkpoint.history)
@@ -262,6 +265,8 @@ def training_batches(recipe: Recipe, seed: int) -> Batches:
     """
     dataset = open_dataset(recipe.data, "train", **recipe.data_options)
     augmentation = Augmentation(**recipe.augmentation)
+    scale = recipe.trained_tail.scale if recipe.trained_tail else 1
+    label_size = (scale * recipe.crop_size[0], scale * recipe.crop_size[1])
     if recipe.slimming:
         return SlimmedBatches(
             dataset,
@@ -271,6 +276,7 @@ def training_batches(recipe: Recipe, seed: int) -> Batches:
             augmentation=augmentation,
             seed=seed,
             epochs=recipe.epochs,
+            label_size=label_size,
         )
     return Batches(
         dataset,
@@ -279,6 +285,7 @@ def training_batches(recipe: Recipe, seed: int) -> Batches:
         augmentation=augmentation,
         shuffle=True,
         seed=seed,
+        label_size=label_size,
     )
 
 
@@ -318,7 +325,7 @@ def prepared(
         )
     keras.utils.set_random_seed(seed)
     with _layers_in("mixed_bfloat16" if mixed_precision else "float32"):
-        network = _network(recipe, batches.dataset, seed)
+        network = _with_tail(_network(recipe, batches.dataset, seed), recipe)
         if make_arithmetic(recipe.policy).to_policy() != network.arithmetic.to_policy():
             network = _quantized(network, recipe, batches.full(_CALIBRATION_BATCHES))
         if channels:
@@ -411,6 +418,19 @@ def _initial(recipe: Recipe, dataset: Dataset, record: dict[str, Any]) -> Adapti
     return network
 
 
+def _with_tail(network: AdaptiveNetwork, recipe: Recipe) -> AdaptiveNetwork:
+    """The network with the tail that it is trained with."""
+    tail = recipe.trained_tail
+    if network.tail == tail:
+        return network
+    if network.tail is not None or tail is None:
+        raise InputError(
+            f"recipe {recipe.name!r}: `tail` must be that of `initial`, "
+            f"{network.tail and network.tail.to_dict()}; received: {recipe.tail or 'none'}"
+        )
+    return network.with_tail_of(tail)
+
+
 def _quantized(network: AdaptiveNetwork, recipe: Recipe, batches: list[Any]) -> AdaptiveNetwork:
     """The network in the recipe's arithmetic, with the widths that training begins with."""
     arithmetic = make_arithmetic(recipe.policy)
@@ -441,9 +461,12 @@ def _compile(
     if recipe.class_balance:
         balance = median_frequency_weights(batches.dataset) ** recipe.class_balance
         class_weights = (balance / balance.mean()).tolist()
+    loss: keras.losses.Loss = CrossEntropyDice(recipe.dice_weight, class_weights=class_weights)
+    if recipe.loss == "multi_level":
+        loss = MultiLevelLoss()
     network.compile(
         _optimizer(recipe, steps, seed),
-        loss=CrossEntropyDice(recipe.dice_weight, class_weights=class_weights),
+        loss=loss,
         schedule=_schedule(network, recipe, class_weights, steps, seed),
         metrics=metrics,
     )
@@ -462,6 +485,8 @@ def _optimizer(recipe: Recipe, steps: int, seed: int) -> keras.optimizers.Optimi
         # would begin with steps of (1 - 0.9) / sqrt(1 - beta_2) times the rate: 1 here, 3.2 for
         # 0.999.
         return keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay, beta_2=0.99)
+    if recipe.optimizer == "adam":
+        return keras.optimizers.Adam(recipe.learning_rate)
     boundaries = {max(int(share * steps), 1) for share in _HALVED_AFTER}
     halving = Halving(recipe.learning_rate, sorted(boundaries))
     if recipe.precision == "integer":

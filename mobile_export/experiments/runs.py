@@ -1,12 +1,14 @@
 """One training of an experiment, as it runs in a process of its own."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from kit.data import open_dataset
+from kit import AdaptiveNetwork
+from kit.data import Dataset, open_dataset
 from kit.errors import InputError
 from kit.training import Recipe, train
 from mobile_export.evaluation import evaluate_network
@@ -26,7 +28,22 @@ def trained(recipe: Recipe, folder: Path, seed: int) -> None:
     train(recipe, folder, seed=seed, resume=True)
 
 
-def scored(recipe: Recipe, out: Path, seed: int, split: str = "val") -> dict[str, Any]:
+def tier_scores(network: AdaptiveNetwork, dataset: Dataset) -> dict[str, Any]:
+    """`dice` and `miou` of each tier in the arithmetic of the network, 0-1."""
+    scores = evaluate_network(network, dataset).scores
+    return {
+        "dice": {score.tier: round(score.dice, 5) for score in scores},
+        "miou": {score.tier: round(score.miou, 5) for score in scores},
+    }
+
+
+def scored(
+    recipe: Recipe,
+    out: Path,
+    seed: int,
+    split: str = "val",
+    judge: Callable[[AdaptiveNetwork, Dataset], dict[str, Any]] = tier_scores,
+) -> dict[str, Any]:
     """Trains and scores one variant, or finds what was done before.
 
     The scores suffice: a run that was made on another machine need not bring its network.
@@ -36,10 +53,10 @@ def scored(recipe: Recipe, out: Path, seed: int, split: str = "val") -> dict[str
         out: folder of the study; the run's own is in it.
         seed: of the run.
         split: that is scored.
+        judge: gives the scores.
 
     Returns:
-        `variant`, `seed`, `dice` and `miou` of each tier in the arithmetic of the network, 0-1,
-        `wall_s`, and `made_on`, backend and device.
+        `variant`, `seed`, what `judge` gives, `wall_s`, and `made_on`, backend and device.
 
     Raises:
         InputError: the run's folder holds the scores of another recipe, or of another split.
@@ -59,12 +76,10 @@ def scored(recipe: Recipe, out: Path, seed: int, split: str = "val") -> dict[str
         return content
     made = train(recipe, folder, seed=seed, resume=True, mixed_precision=False)
     dataset = open_dataset(recipe.data, split, **recipe.data_options)
-    scores = evaluate_network(made.network, dataset).scores
     content = {
         "variant": recipe.name,
         "seed": seed,
-        "dice": {score.tier: round(score.dice, 5) for score in scores},
-        "miou": {score.tier: round(score.miou, 5) for score in scores},
+        **judge(made.network, dataset),
         "wall_s": made.wall_s,
         "made_on": f"{keras.backend.backend()}, {keras.distribution.list_devices()[0]}",
         "of": of,

@@ -17,6 +17,7 @@ FILES = (
     "data/test_batches.py",
     "layers/test_confidence.py",
     "layers/test_csc_block.py",
+    "layers/test_tail.py",
     "quantization/test_fake_quant_activation.py",
     "quantization/test_fake_quant_conv.py",
     "quantization/test_halving.py",

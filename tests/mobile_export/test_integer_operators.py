@@ -32,7 +32,8 @@ def one(build: Build) -> bytes:
     graph = model.signature("s")
     graph.output("y", build(graph))
     for code in model.content.operatorCodes:
-        code.version = 2  # the first with int8
+        # The first with int8.
+        code.version = 1 if code.builtinCode == OPERATORS.DEPTH_TO_SPACE else 2
     return model.packed()
 
 
@@ -200,6 +201,13 @@ def pooled(code: int, size: tuple[int, int], stride: int, padding: int) -> Build
     return build
 
 
+def laid_out(graph: TinyGraph) -> int:
+    """Six channels of 24 as squares of 2x2 pixels."""
+    x = graph.input("x", (1, 5, 7, 24), "int8", (0.02, -3))
+    y = graph.tensor((1, 10, 14, 6), "int8", (0.02, -3))
+    return graph.apply(OPERATORS.DEPTH_TO_SPACE, x, outputs=[y], blockSize=2)
+
+
 def counted(graph: TinyGraph) -> int:
     """Class ids as whole numbers in float, as steps of 1 and of 1 / 255."""
     x = graph.input("x", (1, 9, 11), "int32")
@@ -249,6 +257,7 @@ SAME_EVERYWHERE: dict[str, Build] = {
     "finer steps": unary(OPERATORS.QUANTIZE, A, B),
     "bytes with a sign": unary(OPERATORS.QUANTIZE, (0.5, 0), (0.5, -128), ("uint8", "int8")),
     "bytes without a sign": unary(OPERATORS.QUANTIZE, A, (0.04, 100), ("int8", "uint8")),
+    "channels as pixels": laid_out,
     "whole numbers": counted,
     "flags": flagged,
     "an exponential": unary(OPERATORS.EXP, (0.02, 127), (1 / 255, -128)),

@@ -22,21 +22,34 @@ def images() -> list[np.ndarray]:
     return list(blocks.repeat(8, axis=1).repeat(8, axis=2))
 
 
-@pytest.mark.parametrize(("policy", "depthwise"), [("float32", True), ("qat", False)])
-def test_the_mask_is_large_in_every_signature(policy: str, depthwise: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("policy", "classes", "kind", "depthwise"),
+    [
+        ("float32", 3, "learned", True),
+        ("float32", 2, "learned", False),
+        ("float32", 3, "pixel_shuffle", False),
+        ("qat", 2, "learned", False),
+        ("qat", 2, "pixel_shuffle", False),
+    ],
+)
+def test_the_mask_is_large_in_every_signature(
+    policy: str, classes: int, kind: str, depthwise: bool, tmp_path: Path
+) -> None:
     keras.utils.set_random_seed(1)
-    network = kit.FCNVGG16(3, SIZE, width=0.05, exits=[{"after": 2}])
+    # An exit, and with it stages, once: each signature takes seconds to convert.
+    exits = [{"after": 2}] if depthwise else []
+    network = kit.FCNVGG16(classes, SIZE, width=0.05, exits=exits)
     rng = np.random.default_rng(3)
     for skip in network.head.skips:  # zeros have no range in integers
         skip.kernel.assign(rng.normal(0, 0.3, skip.kernel.shape))
-    network = network.with_tail(LARGE, depthwise=depthwise)
+    network = network.with_tail(LARGE, kind=kind, depthwise=depthwise)
     # As after training: of convolutions that are the same yet, the converter makes one.
     for variable in (v for tail in network.tails for v in tail.trainable_variables):
         variable.assign(variable + rng.normal(0, 0.05, variable.shape))
     batch = np.stack(images()).astype("float32")
     if policy != "float32":
         network = kit.quantize(network, policy, [batch])
-    result = export(network, tmp_path / "tail.tflite", images(), labels=STREET_CLASSES[:3])
+    result = export(network, tmp_path / "tail.tflite", images(), labels=STREET_CLASSES[:classes])
     assert result.report.passed
     metadata = Bundle.open(result.path).metadata
     assert metadata is not None

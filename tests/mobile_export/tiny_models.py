@@ -26,6 +26,10 @@ _OPTIONS = {
         schema.ConcatenationOptionsT,
     ),
     OPERATORS.SPLIT: (schema.BuiltinOptions.SplitOptions, schema.SplitOptionsT),
+    OPERATORS.DEPTH_TO_SPACE: (
+        schema.BuiltinOptions.DepthToSpaceOptions,
+        schema.DepthToSpaceOptionsT,
+    ),
     OPERATORS.CONV_2D: (schema.BuiltinOptions.Conv2DOptions, schema.Conv2DOptionsT),
     OPERATORS.DEPTHWISE_CONV_2D: (
         schema.BuiltinOptions.DepthwiseConv2DOptions,

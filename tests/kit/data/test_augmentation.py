@@ -174,3 +174,35 @@ def test_a_strength_out_of_range_is_refused(name: str, value: float) -> None:
 def test_a_scale_out_of_range_is_refused(scale: Any) -> None:
     with pytest.raises(InputError, match="`scale` must be"):
         Augmentation(scale=scale)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("scale", [(0.5, 0.5), (1.0, 1.0), (1.7, 1.7), (0.5, 2.0)], ids=str)
+def test_a_larger_label_shows_the_same_part(scale: tuple[float, float], seed: int) -> None:
+    augment = Augmentation(scale, flip_vertical=True, **PLAIN)
+    image, label = augment(*blocks(), (24, 32), np.random.default_rng(seed), label_scale=4)
+    assert (image.shape, label.shape) == ((24, 32, 3), (96, 128))
+    squares = label.reshape(24, 4, 32, 4).transpose(0, 2, 1, 3).reshape(24, 32, 16)
+    # Void and classes meet at the edges of the image's own pixels.
+    is_void = squares == VOID
+    np.testing.assert_array_equal(is_void.all(-1), is_void.any(-1))
+    is_one = (squares == squares[..., :1]).all(-1)
+    where = inner(np.where(is_one, squares[..., 0], VOID), 1) & ~is_void.any(-1)
+    assert where.mean() > 0.02
+    np.testing.assert_allclose(image[where].astype(int), COLORS[squares[where][:, 0]], atol=2)
+
+
+def test_flips_are_drawn_apart_and_change_no_other_draw() -> None:
+    size = (96, 128)
+    image, label = blocks()
+    found = set()
+    for seed in range(40):
+        augment = Augmentation((1.0, 1.0), flip_vertical=True, **PLAIN)
+        _, ids = augment(image, label, size, np.random.default_rng(seed))
+        ways = {"": label, "h": label[:, ::-1], "v": label[::-1], "hv": label[::-1, ::-1]}
+        (way,) = (name for name, expected in ways.items() if np.array_equal(ids, expected))
+        found.add(way)
+        plain = Augmentation((1.0, 1.0), **PLAIN)
+        _, before = plain(image, label, size, np.random.default_rng(seed))
+        assert np.array_equal(before, label[:, ::-1]) == ("h" in way)
+    assert found == {"", "h", "v", "hv"}

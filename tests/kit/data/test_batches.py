@@ -177,6 +177,18 @@ def test_sizes_without_augmentation(label_size: Any, shape: tuple[int, int]) -> 
     np.testing.assert_array_equal(labels[1], ids)
 
 
+def test_augmented_labels_may_be_larger() -> None:
+    dataset = MemoryDataset(2)
+    batches = Batches(dataset, 2, (6, 8), AUGMENTATION, label_size=(18, 24))
+    assert batches.label_scale == 3
+    images, labels = batches[0]
+    same, small = Batches(dataset, 2, (6, 8), AUGMENTATION)[0]
+    np.testing.assert_array_equal(images, same)
+    assert labels.shape == (2, 18, 24)
+    # The middle of three pixels is that of one.
+    np.testing.assert_array_equal(labels[:, 1::3, 1::3], small)
+
+
 def test_void_stays_255() -> None:
     dataset = MemoryDataset(1)
     dataset.labels[:] = 255
@@ -250,8 +262,14 @@ def test_an_index_beyond_the_epoch_is_refused(index: int) -> None:
         ({"batch_size": 7, "shuffle": True}, "`batch_size` must be at most the 6 images"),
         ({"seed": -1}, "`seed` and `workers` must be 0 or more"),
         ({"workers": -1}, "`seed` and `workers` must be 0 or more"),
-        ({"augmentation": AUGMENTATION, "label_size": (3, 4)}, "`label_size` must be left out"),
-        ({"augmentation": AUGMENTATION, "label_size": "native"}, "`label_size` must be left out"),
+        (
+            {"augmentation": AUGMENTATION, "label_size": (3, 4)},
+            "`label_size` must be a whole multiple",
+        ),
+        (
+            {"augmentation": AUGMENTATION, "label_size": "native"},
+            "`label_size` must be a whole multiple",
+        ),
     ],
     ids=str,
 )

@@ -102,3 +102,20 @@ def test_the_real_set_holds_what_is_known_of_it() -> None:
     assert pixels.sum() == 3929 * 256 * 256
     assert with_tumour == 1373
     assert pixels[1] / pixels.sum() == pytest.approx(0.0103, abs=5e-5)
+
+
+def test_the_training_split_may_leave_out_slices_without_tumour(data: Path) -> None:
+    every = LGGMRI("train")
+    empty = [every.stem(index) for index in range(len(every)) if index % 2]
+    for stem in empty:
+        Image.fromarray(np.zeros_like(MASK)).save(data / "masks" / f"{stem}.png")
+    none, half = LGGMRI("train", empty_share=0), LGGMRI("train", empty_share=0.5)
+    assert all(none.label(index).any() for index in range(len(none)))
+    assert len(none) == len(every) - len(empty)
+    assert len(none) < len(half) < len(every)
+    assert {none.stem(i) for i in range(len(none))} < {half.stem(i) for i in range(len(half))}
+    assert none.patients == every.patients
+    for split in ("val", "test"):
+        assert len(LGGMRI(split, empty_share=0)) == len(LGGMRI(split))
+    with pytest.raises(InputError, match=r"`empty_share` must be from 0 to 1; got 1\.5"):
+        LGGMRI("train", empty_share=1.5)

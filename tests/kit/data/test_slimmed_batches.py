@@ -40,7 +40,7 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def made(count: int = 60, batch_size: int = 4, **options: Any) -> SlimmedBatches:
     arguments = {
         name: options.pop(name)
-        for name in ("seed", "epochs", "workers", "augmentation", "fitted", "cache")
+        for name in ("seed", "epochs", "workers", "augmentation", "fitted", "cache", "label_size")
         if name in options
     }
     arguments["projection"] = arguments.pop("fitted", None)
@@ -257,6 +257,21 @@ def test_fit_takes_every_shape(epochs: int) -> None:
     assert batches.epoch == epochs
 
 
+@pytest.mark.parametrize("variant", ["plain", "augmented", "thirds"])
+def test_larger_labels_shrink_with_their_images(variant: str) -> None:
+    options = {**VARIANTS[variant], "seed": 3}
+    sizes = set()
+    for large, small in zip(
+        all_of(made(label_size=(48, 72), **options)), all_of(made(**options)), strict=True
+    ):
+        np.testing.assert_array_equal(large[0], small[0])
+        np.testing.assert_array_equal(large[2], small[2])
+        height, width = large[0].shape[1:3]
+        assert large[1].shape == (4, 3 * height, 3 * width)
+        sizes.add((height, width))
+    assert len(sizes) > 1
+
+
 def test_a_projection_of_another_data_set_is_refused() -> None:
     scores, digest = complexities(Uneven(60))
     fitted = ComplexityProjection.fit(scores, "empirical", digest=digest)
@@ -280,6 +295,10 @@ def test_constant_images_are_refused() -> None:
         ({"batch_size": 59, "epochs": 9}, "at most what slimming keeps of the 60 images of memory"),
         ({"batch_size": 20, "epochs": 9}, "so small that batches of two sizes are filled"),
         ({"multiple": 7}, "multiples of `multiple`, 7"),
+        (
+            {"label_size": (16, 48)},
+            "`label_size` must be a whole multiple of `image_size`, (16, 24), the same for both",
+        ),
     ],
     ids=str,
 )

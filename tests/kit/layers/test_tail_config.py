@@ -16,6 +16,10 @@ def test_each_level_doubles(scale: int, levels: int) -> None:
     assert TailConfig.parse(config.to_dict()) == TailConfig.parse(config) == config
 
 
+def test_a_file_of_before_there_were_kinds_is_a_learned_one() -> None:
+    assert TailConfig.parse({"scale": 8, "depthwise": True}).kind == "learned"
+
+
 @pytest.mark.parametrize("size", [(16, 16), (48, 48), (256, 128), (512, 512), (250, 250)])
 def test_sizes_that_do_not_fit_are_refused(size: tuple[int, int]) -> None:
     with pytest.raises(InputError) as error:
@@ -31,6 +35,11 @@ def test_sizes_that_do_not_fit_are_refused(size: tuple[int, int]) -> None:
         ({"scale": 3}, "`scale` must be one of 2, 4, 8, 16; received: 3"),
         ({}, "`tail` must hold `scale`"),
         ({"scale": 2, "width": 1}, "`tail` must hold .* received: .*width"),
+        ({"scale": 2, "kind": "nearest"}, "`kind` must be one of learned, .* received: 'nearest'"),
+        (
+            {"scale": 2, "kind": "bilinear", "depthwise": True},
+            "`depthwise` must be off unless `kind` is learned; received: 'bilinear'",
+        ),
     ],
 )
 def test_wrong_arguments_are_named(value: dict[str, Any], message: str) -> None:

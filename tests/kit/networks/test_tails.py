@@ -105,9 +105,13 @@ def test_every_configuration_shares_the_tail() -> None:
         assert network.predictor(tier).output["mask"].shape == (None, 64, 64)
 
 
-@pytest.mark.parametrize("depthwise", [False, True])
-def test_a_saved_network_is_the_same(base: kit.FCNVGG16, depthwise: bool, tmp_path: Path) -> None:
-    network = randomised(base.with_tail((256, 256), depthwise=depthwise))
+@pytest.mark.parametrize(
+    "make", [{"depthwise": False}, {"depthwise": True}, {"kind": "pixel_shuffle"}], ids=str
+)
+def test_a_saved_network_is_the_same(
+    base: kit.FCNVGG16, make: dict[str, Any], tmp_path: Path
+) -> None:
+    network = randomised(base.with_tail((256, 256), **make))
     network.save(tmp_path / "network.keras")
     loaded = keras.saving.load_model(tmp_path / "network.keras")
     assert loaded.get_config() == network.get_config()
@@ -122,7 +126,7 @@ def test_other_exits_leave_the_tails_that_stay(network: kit.FCNVGG16) -> None:
     fewer = randomised(network.with_exits(EXITS)).with_exits(EXITS[:1])
     assert fewer.output_size == LARGE
     assert [tail.name for tail in fewer.tails] == ["exit_2_fcn_tail_high_res", "tail_high_res"]
-    assert numpy(fewer.tails[1].refine[0].bias).any()
+    assert numpy(fewer.tails[1].enlargement.refine[0].bias).any()
 
 
 def test_levels_are_those_of_the_tiers(network: kit.FCNVGG16) -> None:
@@ -132,6 +136,15 @@ def test_levels_are_those_of_the_tiers(network: kit.FCNVGG16) -> None:
         assert [level.shape[1] for level in of_tier] == [32, 64, 128]
         np.testing.assert_allclose(
             numpy(of_tier[-1]), numpy(network.tier(tier)(image())), atol=1e-5
+        )
+
+
+def test_without_it_the_network_is_what_it_was(network: kit.FCNVGG16, base: kit.FCNVGG16) -> None:
+    plain = network.without_tail()
+    assert plain.get_config() == base.get_config()
+    for tier in base.tiers:
+        np.testing.assert_array_equal(
+            numpy(plain.tier(tier)(image())), numpy(base.tier(tier)(image()))
         )
 
 

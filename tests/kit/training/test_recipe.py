@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from kit.errors import InputError
+from kit.layers import TailConfig
 from kit.networks.exit import Exit
 from kit.training import FilteredDistillation, Recipe
 
@@ -158,6 +159,43 @@ def test_own_file(tmp_path: Path) -> None:
             SIZES + 'family = "csc_unet"\nencoder_weights = "imagenet"',
             "`encoder_weights` must be left out for csc_unet, which begins from nothing",
         ),
+        (SIZES + 'loss = "focal"', "`loss` must be one of cross_entropy_dice, multi_level"),
+        (
+            SIZES + 'loss = "multi_level"',
+            "`class_balance` must be 0 for the loss multi_level, .* received: 0.5",
+        ),
+        (
+            SIZES + 'loss = "multi_level"\nclass_balance = 0',
+            "`dice_weight` must be 0 for the loss multi_level, .* received: 1",
+        ),
+        (
+            SIZES + 'loss = "multi_level"\nclass_balance = 0\ndice_weight = 0\nphase = "heads"',
+            "`loss` must be left out in the phase heads",
+        ),
+        (SIZES + "[tail]\nscale = 3", "`scale` must be one of 2, 4, 8, 16; received: 3"),
+        (SIZES + "[tail]\ntimes = 2", "`tail` must hold `scale`"),
+        (
+            SIZES + 'phase = "heads"\n[tail]\nscale = 2',
+            "`tail` must go with the phase network; received: 'heads'",
+        ),
+        (
+            SIZES + "label_size = [64, 64]",
+            r"`label_size` must go with a `tail`; received: \(64, 64\)",
+        ),
+        (
+            SIZES + "label_size = [32, 32]\n[tail]\nscale = 2",
+            r"`label_size` must be \(64, 64\), 2 times `crop_size`, or, .* received: \(32, 32\)",
+        ),
+        (
+            SIZES + 'label_size = [16, 16]\n[tail]\nscale = 2\nkind = "bilinear"',
+            r"`label_size` must be .* with a bilinear tail, \(32, 32\); received: \(16, 16\)",
+        ),
+        (
+            'precision = "qat"\nlabel_size = [32, 32]\n'
+            + SIZES
+            + '[tail]\nscale = 2\nkind = "bilinear"',
+            r"`label_size` must be \(64, 64\) for the precision qat, .* received: \(32, 32\)",
+        ),
         (SIZES + 'phase = "exits"', "`phase` must be one of network, heads; received: 'exits'"),
     ],
 )
@@ -177,6 +215,32 @@ def test_slimming_is_written_only_where_there_is_some(tmp_path: Path) -> None:
     assert Recipe.load(path).to_dict()["slimming"] == {"smallest": 0.25}
     path.write_text(SIZES + "[network_slimming]\nshare = 0.25")
     assert Recipe.load(path).to_dict()["network_slimming"] == {"share": 0.25}
+
+
+def test_what_came_later_is_written_only_where_it_is_used(tmp_path: Path) -> None:
+    path = tmp_path / "tail.toml"
+    path.write_text(SIZES)
+    before = Recipe.load(path).to_dict()
+    assert not {"tail", "label_size", "loss"} & set(before)
+    path.write_text(
+        'loss = "multi_level"\nclass_balance = 0\ndice_weight = 0\nlabel_size = [64, 64]\n'
+        + SIZES
+        + "[tail]\nscale = 2"
+    )
+    after = Recipe.load(path).to_dict()
+    assert (after["tail"], after["label_size"], after["loss"]) == (
+        {"scale": 2},
+        (64, 64),
+        "multi_level",
+    )
+
+
+def test_the_tail_of_training_is_none_on_small_labels(tmp_path: Path) -> None:
+    path = tmp_path / "tail.toml"
+    path.write_text(SIZES + '[tail]\nscale = 2\nkind = "bilinear"')
+    assert Recipe.load(path).trained_tail == TailConfig(2, kind="bilinear")
+    path.write_text("label_size = [32, 32]\n" + path.read_text())
+    assert Recipe.load(path).trained_tail is None
 
 
 def test_unknown_name_lists_the_known_ones() -> None:
