@@ -78,6 +78,16 @@ class Tier:
         )
 
     @property
+    def final(self) -> Tier:
+        """The final exit of the same configuration and input size."""
+        return Tier(self.configuration, input_size=self.input_size)
+
+    @property
+    def native(self) -> Tier:
+        """The same configuration and exit at the network's native size."""
+        return Tier(self.configuration, self.exit)
+
+    @property
     def _base(self) -> str:
         size = "_{}x{}".format(*self.input_size) if self.input_size else ""
         return f"{self.configuration}{size}"

@@ -74,7 +74,7 @@ def convert_int8(
         after,
         threads=threads,
     )
-    configurations = {tier.name: tier.tier.configuration for tier in tiers}
+    configurations = {tier.name: tier.tier.final.name for tier in tiers}
     rounded = pinned(
         with_ranges(prepared, statistics.ranges), after, configurations, statistics.ranges
     )

@@ -123,6 +123,7 @@ class MeasuredExits:
         config = self.network.get_config()
         for key in ("configurations", "exits", "image_thresholds", "training_record"):
             del config[key]
+        config.pop("input_sizes", None)
         return {
             **config,
             "family": type(self.network).__name__,

@@ -50,6 +50,7 @@ class AdaptiveUNet(AdaptiveNetwork):
         training_record: What is known of the weights' origin.
         name: Of the network.
         tail: High-resolution tail; see `AdaptiveNetwork`.
+        input_sizes: Further sizes of images, multiples as `image_size`; see `AdaptiveNetwork`.
 
     Input shape: `(batch, height, width, 3)`, RGB, 0–255; output: logits float32
     `(batch, height, width, num_classes)`.
@@ -62,6 +63,8 @@ class AdaptiveUNet(AdaptiveNetwork):
         >>> [str(tier) for tier in network.tiers]
         ['light', 'quick', 'medium', 'balanced', 'strong', 'heavy']
     """
+
+    size_multiple = STRIDE
 
     def __init__(
         self,
@@ -78,6 +81,7 @@ class AdaptiveUNet(AdaptiveNetwork):
         training_record: Mapping[str, Any] | None = None,
         name: str = "adaptive_unet",
         tail: TailConfig | Mapping[str, Any] | None = None,
+        input_sizes: Iterable[Sequence[int]] = (),
     ) -> None:
         height, width_px = image_size
         if height % STRIDE or width_px % STRIDE or min(image_size) < STRIDE:
@@ -104,6 +108,7 @@ class AdaptiveUNet(AdaptiveNetwork):
             training_record,
             name,
             tail,
+            input_sizes,
         )
         self.encoder_weights = None if encoder_weights is None else str(encoder_weights)
         self.width = width

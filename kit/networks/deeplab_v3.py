@@ -23,7 +23,7 @@ class DeepLabV3(DilatedNetwork):
         head_channels: Of each part of the head's pyramid, 256 in the paper.
         name: Of the network.
         **options: As of `DilatedNetwork`: `backbone`, `output_stride`, `encoder_weights`, `width`,
-            `configurations`, `exits`, `image_thresholds`, `training_record`, `tail`.
+            `configurations`, `exits`, `image_thresholds`, `training_record`, `tail`, `input_sizes`.
 
     Input shape: `(batch, height, width, 3)`, RGB, 0–255; output: logits float32
     `(batch, height, width, num_classes)`.

@@ -61,6 +61,7 @@ class DilatedNetwork(AdaptiveNetwork):
         training_record: What is known of the weights' origin.
         name: Of the network.
         tail: High-resolution tail; see `AdaptiveNetwork`.
+        input_sizes: Further sizes of images, multiples as `image_size`; see `AdaptiveNetwork`.
 
     Input shape: `(batch, height, width, 3)`, RGB, 0–255; output: logits float32
     `(batch, height, width, num_classes)`.
@@ -83,6 +84,7 @@ class DilatedNetwork(AdaptiveNetwork):
         training_record: Mapping[str, Any] | None = None,
         name: str | None = None,
         tail: TailConfig | Mapping[str, Any] | None = None,
+        input_sizes: Iterable[Sequence[int]] = (),
     ) -> None:
         if backbone not in BACKBONES:
             raise InputError(f"`backbone` must be {' or '.join(BACKBONES)}; received: {backbone!r}")
@@ -107,9 +109,10 @@ class DilatedNetwork(AdaptiveNetwork):
             training_record,
             name,
             tail,
+            input_sizes,
         )
         self.backbone = backbone
-        self.output_stride = output_stride
+        self.output_stride = self.size_multiple = output_stride
         self.encoder_weights = None if encoder_weights is None else str(encoder_weights)
         self.width = width
 

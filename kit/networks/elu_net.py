@@ -48,6 +48,7 @@ class ELUNet(AdaptiveNetwork):
         training_record: What is known of the weights' origin.
         name: Of the network.
         tail: High-resolution tail; see `AdaptiveNetwork`.
+        input_sizes: Further sizes of images, multiples as `image_size`; see `AdaptiveNetwork`.
 
     Input shape: `(batch, height, width, 3)`, RGB, 0–255; output: logits float32
     `(batch, height, width, num_classes)`, of `output_size` where there is a tail.
@@ -61,6 +62,8 @@ class ELUNet(AdaptiveNetwork):
         (None, 256, 256, 2)
     """
 
+    size_multiple = _STRIDE
+
     def __init__(
         self,
         num_classes: int,
@@ -72,6 +75,7 @@ class ELUNet(AdaptiveNetwork):
         training_record: Mapping[str, Any] | None = None,
         name: str = "elu_net",
         tail: TailConfig | Mapping[str, Any] | None = None,
+        input_sizes: Iterable[Sequence[int]] = (),
     ) -> None:
         if min(image_size) < 1 or any(side % _STRIDE for side in image_size):
             raise InputError(
@@ -91,6 +95,7 @@ class ELUNet(AdaptiveNetwork):
             training_record,
             name,
             tail,
+            input_sizes,
         )
         self.width = width
 

@@ -22,7 +22,7 @@ class FCN(DilatedNetwork):
         image_size: `(height, width)` in pixels, multiples of the output stride.
         name: Of the network.
         **options: As of `DilatedNetwork`: `backbone`, `output_stride`, `encoder_weights`, `width`,
-            `configurations`, `exits`, `image_thresholds`, `training_record`, `tail`.
+            `configurations`, `exits`, `image_thresholds`, `training_record`, `tail`, `input_sizes`.
 
     Input shape: `(batch, height, width, 3)`, RGB, 0–255; output: logits float32
     `(batch, height, width, num_classes)`.

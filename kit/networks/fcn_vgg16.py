@@ -48,6 +48,7 @@ class FCNVGG16(AdaptiveNetwork):
         training_record: What is known of the weights' origin.
         name: Of the network.
         tail: High-resolution tail; see `AdaptiveNetwork`.
+        input_sizes: Further sizes of images, multiples as `image_size`; see `AdaptiveNetwork`.
 
     Input shape: `(batch, height, width, 3)`, RGB, 0–255; output: logits float32
     `(batch, height, width, num_classes)`.
@@ -61,6 +62,8 @@ class FCNVGG16(AdaptiveNetwork):
         ['plain']
     """
 
+    size_multiple = _STRIDE
+
     def __init__(
         self,
         num_classes: int,
@@ -73,6 +76,7 @@ class FCNVGG16(AdaptiveNetwork):
         training_record: Mapping[str, Any] | None = None,
         name: str = "fcn_vgg16",
         tail: TailConfig | Mapping[str, Any] | None = None,
+        input_sizes: Iterable[Sequence[int]] = (),
     ) -> None:
         if min(image_size) < 1 or any(side % _STRIDE for side in image_size):
             raise InputError(
@@ -93,6 +97,7 @@ class FCNVGG16(AdaptiveNetwork):
             training_record,
             name,
             tail,
+            input_sizes,
         )
         self.width = width
 

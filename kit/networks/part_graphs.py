@@ -23,36 +23,36 @@ class PartGraphs(TierGraphs):
         """The functional model of a configuration's first blocks.
 
         Args:
-            configuration: Its name.
+            configuration: Its name, with the input size if that is not the native one.
             blocks: How many blocks run, 0 to all.
 
         Returns:
             Model from images to the features behind them, `(batch, height / stride,
             width / stride, channels)`.
         """
-        return self._trunk(self.resolve(configuration).configuration, blocks, self._model)
+        return self._trunk(self.resolve(configuration), blocks, self._model)
 
-    def _trunk(self, name: str, blocks: int, model: Callable[..., keras.Model]) -> keras.Model:
+    def _trunk(self, tier: Tier, blocks: int, model: Callable[..., keras.Model]) -> keras.Model:
         def make() -> tuple[Any, Any]:
             image = self._image()
-            vector = self.configurations[name]
+            vector = self.configurations[tier.configuration]
             state = self._begin(image, vector)
             for index in range(blocks):
                 state = self._block(index, state, vector)
             return image, state["x"]
 
-        return model(f"{name}_trunk_{blocks}", make)
+        return model(f"{tier.final}_trunk_{blocks}", make, tier)
 
     def features_model(self, tiers: Sequence[Tier]) -> keras.Model:
         """The functional model of what early exits take in.
 
         Args:
-            tiers: One or more, of one configuration.
+            tiers: One or more, of one configuration and input size.
 
         Returns:
             Model from images to a list, or to what stands in it if there is one tier: for each
             early exit its features `(batch, height / stride, width / stride, channels)`, for a
-            final one its logits at the images' size.
+            final one its logits at `output_size`.
         """
         return self._features(tuple(tiers), self._model)
 
@@ -69,7 +69,7 @@ class PartGraphs(TierGraphs):
                     outputs[tier] = state["x"]
             return image, [outputs[tier] for tier in tiers]
 
-        return model("features_" + "_".join(map(str, tiers)), make)
+        return model("features_" + "_".join(map(str, tiers)), make, *tiers)
 
     def exit_model(self, tier: Tier) -> keras.Model:
         """The functional model of an early exit's head.
@@ -78,8 +78,8 @@ class PartGraphs(TierGraphs):
             tier: An early exit.
 
         Returns:
-            Model from its features to logits float32 `(batch, height, width, num_classes)` at the
-            images' size.
+            Model from its features to logits float32 `(batch, height, width, num_classes)` at
+            `output_size`.
         """
 
         def make() -> tuple[Any, Any]:
@@ -87,13 +87,13 @@ class PartGraphs(TierGraphs):
             x = self._handed_in("features", features)
             return x, self._full_size(self._logits(tier, {"x": x}))
 
-        return self._model(f"head_{tier}", make)
+        return self._model(f"head_{tier}", make, tier)
 
     def judge(self, tiers: Sequence[Tier], policies: Sequence[ExitPolicy]) -> keras.Model:
         """What several tiers of one configuration say of images, by several policies at once.
 
         Args:
-            tiers: One or more.
+            tiers: One or more, of one input size.
             policies: One or more.
 
         Returns:
@@ -117,28 +117,28 @@ class PartGraphs(TierGraphs):
             return image, [outputs[tier] for tier in tiers]
 
         names = "_".join(map(str, [*tiers, *policies]))
-        return self._model(f"judge_{names}", make)
+        return self._model(f"judge_{names}", make, *tiers)
 
     def segment_model(self, configuration: str | Tier, start: int, stop: int) -> keras.Model:
         """The blocks from one point of a configuration to another, by themselves.
 
         Args:
-            configuration: Its name.
+            configuration: Its name, with the input size if that is not the native one.
             start: Number of blocks before; 0 begins with the image.
             stop: Number of blocks before the end.
 
         Returns:
             Model from the image, or from `state_*`, to a dictionary of `state_*`.
         """
-        name = self.resolve(configuration).configuration
+        tier = self.resolve(configuration).final
 
         def make() -> tuple[Any, Any]:
-            inputs, state = self._entry(name, start)
+            inputs, state = self._entry(tier, start)
             for index in range(start, stop):
-                state = self._block(index, state, self.configurations[name])
+                state = self._block(index, state, self.configurations[tier.configuration])
             return inputs, {f"state_{key}": value for key, value in state.items()}
 
-        return self._model(f"{name}_segment_{start}_{stop}", make)
+        return self._model(f"{tier}_segment_{start}_{stop}", make, tier)
 
     def head_model(self, name: str | Tier, policy: ExitPolicy | None = None) -> keras.Model:
         """The head of a tier by itself, as a device runs it.
@@ -154,8 +154,8 @@ class PartGraphs(TierGraphs):
         policy = policy or self.policy(tier)
 
         def make() -> tuple[Any, Any]:
-            trunk = self._trunk(tier.configuration, self._depth(tier), self._plain)
+            trunk = self._trunk(tier, self._depth(tier), self._plain)
             x = self._handed_in("state_x", trunk.outputs[0])
             return {"state_x": x}, self._decide(self._logits(tier, {"x": x}), policy)
 
-        return self._model(f"{tier}_head_{policy}", make)
+        return self._model(f"{tier}_head_{policy}", make, tier)

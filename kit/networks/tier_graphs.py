@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,7 +28,8 @@ from kit.tiers import Tier
 State = dict[str, keras.KerasTensor]
 """What has been computed up to a block and is needed behind it; `"x"` is the deepest tensor."""
 
-_FINEST_REPEAT = 4
+_REPEATS = (4, 2, 1)
+"""How often a mask may repeat an id in both directions; every native size is a multiple of each."""
 
 
 class TierGraphs(TierTraining):
@@ -59,7 +61,9 @@ class TierGraphs(TierTraining):
         self.tails: list[HighResTail] = []
         self.arithmetic = current_arithmetic()
         # In a namespace, which Keras does not track: these share their layers with the network.
-        self._made = SimpleNamespace(plain={}, models={}, interpolations={})
+        self._made = SimpleNamespace(
+            plain={}, models={}, interpolations={}, input_size=self.image_size
+        )
         self._kept = SimpleNamespace(channels=current_channels())
 
     @property
@@ -104,8 +108,8 @@ class TierGraphs(TierTraining):
             name: Of the tier, or a `Tier`.
 
         Returns:
-            Model from images `(batch, height, width, 3)`, 0–255, to logits float32
-            `(batch, height, width, num_classes)` at `output_size`.
+            Model from images `(batch, height, width, 3)`, 0–255, of the tier's input size to logits
+            float32 `(batch, height, width, num_classes)` at `output_size`, whatever the input size.
         """
         return self.joint_model((self.resolve(name),))
 
@@ -113,10 +117,13 @@ class TierGraphs(TierTraining):
         """The functional model of several tiers that runs what they share once.
 
         Args:
-            tiers: One or more, of any configurations.
+            tiers: One or more, of any configurations and one input size.
 
         Returns:
             As `tier`, with a list of logits in the order of `tiers` if there are several.
+
+        Raises:
+            InputError: if they differ in their input size.
         """
         return self._joint(tuple(tiers), self._model)
 
@@ -126,7 +133,7 @@ class TierGraphs(TierTraining):
             logits = [self._full_size(outputs[tier][-1]) for tier in tiers]
             return image, logits if len(logits) > 1 else logits[0]
 
-        return model("_".join(map(str, tiers)), make)
+        return model("_".join(map(str, tiers)), make, *tiers)
 
     def float_model(self, tiers: Sequence[Tier]) -> keras.Model:
         """As `joint_model`, in float32 whatever numbers the network computes in.
@@ -139,15 +146,14 @@ class TierGraphs(TierTraining):
         """As `joint_model`, with every level of a tail, for `MultiLevelLoss`.
 
         Args:
-            tiers: One or more, of any configurations, of a network with a tail.
+            tiers: One or more, of any configurations and one input size, of a network with a tail.
 
         Returns:
             Model from images to a list for each tier, by its name: logits float32
-            `(batch, height, width, num_classes)`, at the images' size first and at `output_size`
-            last.
+            `(batch, height, width, num_classes)`, at `image_size` first and at `output_size` last.
 
         Raises:
-            InputError: if there is no tail.
+            InputError: if there is no tail, or the tiers differ in their input size.
         """
         if self.tail is None:
             raise InputError("levels need a `tail` (`with_tail`); received: a network without one")
@@ -157,7 +163,7 @@ class TierGraphs(TierTraining):
             image, outputs = self._wired(tiers)
             return image, {tier.name: outputs[tier] for tier in tiers}
 
-        return self._model("levels_" + "_".join(map(str, tiers)), make)
+        return self._model("levels_" + "_".join(map(str, tiers)), make, *tiers)
 
     def _wired(
         self, tiers: tuple[Tier, ...]
@@ -177,7 +183,7 @@ class TierGraphs(TierTraining):
     def logits_model(self, name: str | Tier) -> keras.Model:
         """As `tier`, with `{"logits": …}` at the resolution at which the tier computes them."""
         tier = self.resolve(name)
-        return self._model(f"{tier}_logits", self._one_shot(tier, _as_logits))
+        return self._model(f"{tier}_logits", self._one_shot(tier, _as_logits), tier)
 
     def predictor(self, name: str | Tier, policy: ExitPolicy | None = None) -> keras.Model:
         """What a device runs for one tier: exactly this is exported.
@@ -197,13 +203,13 @@ class TierGraphs(TierTraining):
         tier = self.resolve(name)
         policy = policy or self.policy(tier)
         make = self._one_shot(tier, lambda logits: self._decide(logits, policy))
-        return self._model(f"{tier}_predictor_{policy}", make)
+        return self._model(f"{tier}_predictor_{policy}", make, tier)
 
     def stage(self, configuration: str | Tier, stage: int) -> keras.Model:
         """One of the chained stages of a configuration.
 
         Args:
-            configuration: Its name.
+            configuration: Its name, with the input size if that is not the native one.
             stage: 1 for the one that begins with the image; the last, one more than there are early
                 exits, ends at the final exit.
 
@@ -227,14 +233,14 @@ class TierGraphs(TierTraining):
 
         def make() -> tuple[Any, Any]:
             depth = 0 if stage == 1 else depths[stage - 2]
-            inputs, state = self._entry(tier.configuration, depth)
+            inputs, state = self._entry(tier, depth)
             state = self._run(tier, state, depth)
             outputs = self._decide(self._logits(tier, state), self.policy(tier))
             if tier.exit is not None:
                 outputs |= {f"state_{key}": value for key, value in state.items()}
             return inputs, outputs
 
-        return self._model(tier.stage_name(stage), make)
+        return self._model(tier.stage_name(stage), make, tier)
 
     def policy(self, name: str | Tier) -> ExitPolicy:
         """How a tier tells sure pixels."""
@@ -249,7 +255,7 @@ class TierGraphs(TierTraining):
     def profile(self, name: str | Tier) -> Profile:
         """Exact parameters and multiply-adds of a tier."""
         tier = self.resolve(name)
-        return profile(self._plain(f"{tier}_logits", self._one_shot(tier, _as_logits)))
+        return profile(self._plain(f"{tier}_logits", self._one_shot(tier, _as_logits), tier))
 
     def macs(self, tiers: Sequence[Tier]) -> int:
         """Exact multiply-adds of several tiers that run what they share once, for one image."""
@@ -263,18 +269,20 @@ class TierGraphs(TierTraining):
 
         return make
 
-    def _model(self, key: str, make: Callable[[], tuple[Any, Any]]) -> keras.Model:
+    def _model(self, key: str, make: Callable[[], tuple[Any, Any]], *tiers: Tier) -> keras.Model:
+        """A functional model of tiers of one input size, made once for each key."""
         models = self._made.models
         if key not in models:
-            models[key] = self.arithmetic.applied(self._plain(key, make))
+            models[key] = self.arithmetic.applied(self._plain(key, make, *tiers))
         return models[key]
 
-    def _plain(self, key: str, make: Callable[[], tuple[Any, Any]]) -> keras.Model:
+    def _plain(self, key: str, make: Callable[[], tuple[Any, Any]], *tiers: Tier) -> keras.Model:
         """A functional model in float32, as the blocks wire it."""
         models = self._made.plain
         if key not in models:
             name = re.sub(r"\W+", "_", f"{self.name}_{key}")
-            models[key] = keras.Model(*make(), name=name[:200])
+            with self._at_size_of(tiers):
+                models[key] = keras.Model(*make(), name=name[:200])
         return models[key]
 
     # === Wiring ===
@@ -285,13 +293,29 @@ class TierGraphs(TierTraining):
             if layer.name in self._kept.channels and hasattr(layer, "filters"):
                 layer.filters = self._kept.channels[layer.name]
 
-    def _image(self) -> keras.KerasTensor:
-        return keras.Input((*self.image_size, 3), name="image")
+    @contextmanager
+    def _at_size_of(self, tiers: Sequence[Tier]) -> Iterator[None]:
+        """Within the context, images have the input size of these tiers."""
+        sizes = {tier.input_size or self.image_size for tier in tiers}
+        if len(sizes) != 1:
+            raise InputError(
+                "`tiers` must be of one input size to share a model; "
+                f"received: {', '.join(map(str, tiers))}"
+            )
+        before = self._made.input_size
+        (self._made.input_size,) = sizes
+        try:
+            yield
+        finally:
+            self._made.input_size = before
 
-    def _entry(self, configuration: str, depth: int) -> tuple[Any, State]:
+    def _image(self) -> keras.KerasTensor:
+        return keras.Input((*self._made.input_size, 3), name="image")
+
+    def _entry(self, tier: Tier, depth: int) -> tuple[Any, State]:
         """Inputs of a model that begins behind `depth` blocks, and the state that they are."""
         image = self._image()
-        vector = self.configurations[configuration]
+        vector = self.configurations[tier.configuration]
         state = self._begin(image, vector)
         if depth == 0:
             return image, state
@@ -363,15 +387,23 @@ class TierGraphs(TierTraining):
         return self._interpolate(logits, self.output_size)
 
     def _interpolate(self, logits: keras.KerasTensor, size: tuple[int, int]) -> keras.KerasTensor:
-        scale = size[0] // logits.shape[1]
-        if scale == 1:
+        """Logits at a size, in pixels."""
+        height, width = logits.shape[1:3]
+        if (height, width) == size:
             return logits
+        scale = size[0] // height
+        is_whole = size == (scale * height, scale * width)
+        key = scale if is_whole else size
         layers = self._made.interpolations
-        if scale not in layers:
-            layers[scale] = keras.layers.UpSampling2D(
-                scale, interpolation="bilinear", dtype="float32", name=f"logits_x{scale}"
+        if key not in layers:
+            options = {"interpolation": "bilinear", "dtype": "float32"}
+            # Of training, which runs on images of any size, the factors are whole.
+            layers[key] = (
+                keras.layers.UpSampling2D(scale, name=f"logits_x{scale}", **options)
+                if is_whole
+                else keras.layers.Resizing(*size, name="logits_to_{}x{}".format(*size), **options)
             )
-        return layers[scale](logits)
+        return layers[key](logits)
 
     def _decide(self, logits: keras.KerasTensor, policy: ExitPolicy) -> dict[str, Any]:
         """Mask and confidence of logits."""
@@ -379,7 +411,8 @@ class TierGraphs(TierTraining):
 
     def _mask(self, logits: keras.KerasTensor) -> keras.KerasTensor:
         height, width = self.output_size
-        repeat = min(max(self._mask_stride(logits) // 2, 1), _FINEST_REPEAT)
+        stride = self._mask_stride(logits)
+        repeat = next((scale for scale in _REPEATS if 2 * scale <= stride), 1)
         finer = self._interpolate(logits, (height // repeat, width // repeat))
         return ClassMask(repeat)(finer)
 
@@ -392,7 +425,7 @@ class TierGraphs(TierTraining):
         )(logits)
 
     def _stride_of(self, x: keras.KerasTensor) -> int:
-        return self.image_size[0] // x.shape[1]
+        return self._made.input_size[0] // x.shape[1]
 
     def _mask_stride(self, logits: keras.KerasTensor) -> int:
         return self.output_size[0] // logits.shape[1]

@@ -164,6 +164,7 @@ class TierTraining(keras.Model):
         self.train_function = train_function
 
     def _compile_step(self, tiers: tuple[Tier, ...]) -> Any:
+        self._check_drawn(tiers)
         # `jax.jit` caches by function: without an object of its own for each set of tiers, all
         # would silently share the graph of the first.
         self.train_step = functools.partial(self._train_tiers, tiers)
@@ -175,6 +176,17 @@ class TierTraining(keras.Model):
             del self.train_step
             # Keras has put the compiled step in its place, which would then run for every tier.
             self.train_function = dispatch
+
+    def _check_drawn(self, tiers: tuple[Tier, ...]) -> None:
+        """Refuse tiers that enlarge what they compute: batches hold no smaller images."""
+        teacher = self.schedule.teacher
+        for tier in (*tiers, *(() if teacher is None else (teacher,))):
+            if tier.input_size is not None:
+                raise InputError(
+                    "`schedule` must draw tiers of the native size, whose weights those of others "
+                    "share (smaller images train them: `kit.data.SlimmedBatches`); "
+                    f"received: {tier}"
+                )
 
     def _train_tiers(self, tiers: tuple[Tier, ...], *args: Any) -> Any:
         if self.schedule.heads_only:
@@ -275,18 +287,21 @@ class TierTraining(keras.Model):
         """Estimate the BatchNorm statistics of each tier anew, as the mean over `batches`.
 
         Args:
-            batches: Images `(batch, height, width, 3)`, or tuples that begin with them; read once
-                for each configuration. Not augmented ones give statistics as they will be at
-                inference.
-            tiers: Tiers to recalibrate; all by default.
+            batches: Images `(batch, height, width, 3)` of the native size, or tuples that begin
+                with them; read once for each configuration. Not augmented ones give statistics as
+                they will be at inference.
+            tiers: Tiers to recalibrate; all by default. Those of other input sizes have the
+                statistics of the native one.
 
         Raises:
             InputError: if `batches` can be read once only and there are several configurations.
         """
         groups: dict[str, list[Tier]] = {}
         for name in tiers or self.tiers:
-            tier = self.resolve(name)
-            groups.setdefault(tier.configuration, []).append(tier)
+            tier = self.resolve(name).native
+            group = groups.setdefault(tier.configuration, [])
+            if tier not in group:
+                group.append(tier)
         if len(groups) > 1 and iter(batches) is batches:
             raise InputError(
                 "`batches` must be readable once for each configuration, as a list is; "

@@ -23,7 +23,7 @@ _OWN_SCALE = (
     keras.layers.Concatenate,
     keras.layers.GlobalAveragePooling2D,
 )
-_INTERPOLATIONS = (keras.layers.UpSampling2D,)
+_INTERPOLATIONS = (keras.layers.UpSampling2D, keras.layers.Resizing)
 _CHOOSING = (keras.layers.MaxPooling2D, keras.layers.ZeroPadding2D, keras.layers.Dropout)
 DECISIONS = (ClassMask, Confidence)
 """Layers behind the logits, which stay as they are."""

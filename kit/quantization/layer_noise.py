@@ -12,7 +12,7 @@ from keras import ops
 
 from kit.quantization.fake_quant_activation import FakeQuantActivation
 from kit.quantization.groups import inner_model
-from kit.quantization.quantize import quantize
+from kit.quantization.quantize import fitted, quantize
 from kit.quantization.rounding import Rounding
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def layer_noise(
     Args:
         network: In any arithmetic.
         tiers: Names of its tiers.
-        batches: Images `(batch, height, width, 3)`, 0–255, readable more than once.
+        batches: Images `(batch, height, width, 3)`, 0–255, of the native size, readable more than
+            once.
 
     Returns:
         For each tier, one for each output that is rounded, in the order in which they are computed.
@@ -73,7 +74,7 @@ def _noise(of_plain: keras.Model, of_rounded: keras.Model, batches: list[Any]) -
     )
     signal, noise = np.zeros(len(ranges)), np.zeros(len(ranges))
     for batch in batches:
-        images = ops.convert_to_tensor(batch, "float32")
+        images = fitted(batch, of_plain)
         expected, found = (model(images, training=False) for model in pair)
         for index, (a, b) in enumerate(zip(expected, found, strict=True)):
             a, b = (ops.convert_to_numpy(x).astype(np.float64) for x in (a, b))

@@ -30,11 +30,11 @@ def quantize(
         policy: `"float32"`, `"qat"` (quantization-aware training), `"integer"` (8-bit integer
             training, to be compiled with `IntegerSGD`), or a mapping with one of these as `policy`
             beside its options (`IntegerOptions`).
-        calibration: Batches of images `(batch, height, width, 3)`, 0–255, or tuples that begin with
-            them, read once or twice for each configuration: what the ranges of the activations
-            start from, and with `"integer"` the statistics of a network that has none, which its
-            kernels are scaled by. Without them each range starts from the first batch that its tier
-            is trained on.
+        calibration: Batches of images `(batch, height, width, 3)` of the native size, 0–255, or
+            tuples that begin with them, read once or twice for each configuration and input size:
+            what the ranges of the activations start from, and with `"integer"` the statistics of a
+            network that has none, which its kernels are scaled by. Without them each range starts
+            from the first batch that its tier is trained on.
 
     Returns:
         A new network.
@@ -83,12 +83,26 @@ def _with_statistics(network: AdaptiveNetwork, batches: Iterable[Any]) -> Adapti
     return network
 
 
+def fitted(images: Any, model: keras.Model) -> Any:
+    """A batch of images as a model takes them in: float32, shrunk to its size where it is another.
+
+    Args:
+        images: `(batch, height, width, 3)`, 0–255.
+        model: Functional, from images.
+    """
+    images = ops.convert_to_tensor(images, "float32")
+    size = tuple(model.inputs[0].shape[1:3])
+    if tuple(images.shape[1:3]) == size:
+        return images
+    return ops.image.resize(images, size, antialias=True, data_format="channels_last")
+
+
 def calibrate(network: AdaptiveNetwork, batches: Iterable[Any]) -> None:
     """Widen the ranges of a network's activations to what they hold on some images.
 
     Args:
         network: With ranges; one without stays as it is.
-        batches: As `calibration` of `quantize`.
+        batches: As `calibration` of `quantize`, of the native size.
     """
     arithmetic = network.arithmetic
     if not isinstance(arithmetic, Rounding):
@@ -104,4 +118,4 @@ def calibrate(network: AdaptiveNetwork, batches: Iterable[Any]) -> None:
             model = network.joint_model(network.exits_of(final))
             for batch in batches:
                 images = batch[0] if isinstance(batch, tuple) else batch
-                model(ops.convert_to_tensor(images, "float32"), training=False)
+                model(fitted(images, model), training=False)

@@ -64,7 +64,7 @@ class PTASampling(Schedule):
     def bind(self, network: AdaptiveNetwork) -> None:
         """Take the tiers to draw from `network`."""
         self.teacher = network.resolve(self.teacher or network.default_tier)
-        weights = self.weights or {tier.name: 1.0 for tier in network.final_tiers}
+        weights = self.weights or dict.fromkeys(network.configurations, 1.0)
         self._tiers = tuple(network.resolve(name) for name in weights)
         shares = np.array(list(weights.values()), dtype=float)
         self._cumulative = np.cumsum(shares / shares.sum())

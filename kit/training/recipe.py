@@ -16,7 +16,7 @@ from kit.quantization.integer_sgd import check_power_of_two
 from kit.quantization.policies import POLICIES
 from kit.slimming.network_slimming import NetworkSlimming
 
-_LATER = ("bit_widths", "slimming", "network_slimming", "csc")
+_LATER = ("bit_widths", "slimming", "network_slimming", "csc", "input_sizes")
 """Fields that recipes did not have at first; what is written leaves them out where empty."""
 _FOLDER = resources.files("kit") / "recipes"
 _CHOICES = {
@@ -88,6 +88,9 @@ class Recipe:
             while the network is trained; none if empty. Not in the phase of the heads, in which the
             trunk is not trained, nor with the precision `integer`, whose state by channel is not
             followed.
+        input_sizes: `(height, width)` of sizes at which the trained network runs besides
+            `image_size`, larger than each. They share its weights and are not trained apart;
+            `slimming` shows it smaller images.
     """
 
     name: str
@@ -128,6 +131,7 @@ class Recipe:
     slimming: dict[str, Any] = field(default_factory=dict)
     network_slimming: dict[str, Any] = field(default_factory=dict)
     csc: dict[str, Any] = field(default_factory=dict)
+    input_sizes: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         for key in ("image_size", "crop_size", "decoder_widths", "exits", "heads"):
@@ -154,6 +158,7 @@ class Recipe:
                 f"recipe {self.name!r}: `precision_options` must go with the precisions qat and "
                 f"integer; received: {', '.join(self.precision_options)} with {self.precision}"
             )
+        object.__setattr__(self, "input_sizes", tuple(tuple(size) for size in self.input_sizes))
         self._check_bit_widths()
         self._check_slimming()
         self._check_network_slimming()

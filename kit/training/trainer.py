@@ -29,6 +29,7 @@ from kit.networks.deeplab_v3 import DeepLabV3
 from kit.networks.elu_net import ELUNet
 from kit.networks.fcn import FCN
 from kit.networks.fcn_vgg16 import FCNVGG16
+from kit.networks.input_sizes import parse_sizes
 from kit.networks.overprovision import overprovision
 from kit.quantization import BitWidthDecay, FakeQuant, Halving, IntegerSGD, calibrate, quantize
 from kit.quantization.policies import make_arithmetic
@@ -60,7 +61,8 @@ class TrainingResult:
     """A finished run.
 
     Args:
-        network: At the recipe's `image_size`, BatchNorm statistics estimated for every tier.
+        network: At the recipe's `image_size` and with its `input_sizes`, BatchNorm statistics
+            estimated for every tier.
         path: Of the saved network.
         history: Per epoch: mean loss, seconds, how often each tier was drawn, the pixels of all
             images (with data slimming also what they would be without) and the multiply-adds of a
@@ -174,6 +176,7 @@ def train(
         metrics=metrics,
         channels=checkpoint.channels,
     )
+    parse_sizes(recipe.input_sizes, recipe.image_size, network.size_multiple)
     if resume and checkpoint.exists():
         checkpoint.restore(network)
     callbacks = [losses] if losses else []
@@ -191,6 +194,8 @@ def train(
         network.recalibrate(batches.full(recipe.recalibration_batches))
     with _layers_in("float32"):
         network = network.resized(recipe.image_size)
+        if recipe.input_sizes:
+            network = network.with_input_sizes(recipe.input_sizes)
     _save(network, out, identity, checkpoint.history)
     checkpoint.remove()
     return _result(network, out, checkpoint.history)
@@ -385,7 +390,7 @@ def _network(recipe: Recipe, dataset: Dataset, seed: int) -> AdaptiveNetwork:
 
 
 def _initial(recipe: Recipe, dataset: Dataset, record: dict[str, Any]) -> AdaptiveNetwork:
-    """A trained network, with the recipe's exits and at its crop size."""
+    """A trained network, with the recipe's exits and at its crop size alone."""
     path = Path(str(recipe.initial))
     if path.suffix != ".keras" or not path.is_file():
         raise InputError(
@@ -401,7 +406,7 @@ def _initial(recipe: Recipe, dataset: Dataset, record: dict[str, Any]) -> Adapti
     network = network.with_exits(recipe.exits or network.exits)
     if recipe.heads:
         network = overprovision(network, {exit_.after for exit_ in network.exits}, recipe.heads)
-    network = network.resized(recipe.crop_size)
+    network = network.with_input_sizes(()).resized(recipe.crop_size)
     network.training_record = {**record, "initial": before}
     return network
 
