@@ -14,6 +14,7 @@ from kit.search.exit_plan import ExitPlan
 from mobile_export.benchmark import benchmark as run_benchmark
 from mobile_export.benchmark import benchmark_runtime
 from mobile_export.comparison import compare as run_comparison
+from mobile_export.complexity import fit_sizes
 from mobile_export.evaluation import evaluate_bundle, evaluate_network
 from mobile_export.exporter import export as run_export
 from mobile_export.metadata import add_figures
@@ -23,6 +24,8 @@ from mobile_export.sampling import spread
 from mobile_export.thresholds import fit_thresholds
 from mobile_export.verifier import VerificationError
 from mobile_export.verifier import verify as run_verify
+
+_CALIBRATION_IMAGES = 200
 
 _MAX_DROP = 0.5  # points of mIoU, where the search named none
 
@@ -58,6 +61,12 @@ _MIN_AGREEMENT = click.option(
 @click.option(
     "--tier", "tiers", metavar="NAME", multiple=True, help="Tier to score; all if not given."
 )
+@click.option(
+    "--by-complexity",
+    is_flag=True,
+    help="Also score tiers of the native size at the size that the detail of each image asks for: "
+    "by the bundle's thresholds, or those of a network's train split.",
+)
 @click.option("--record", is_flag=True, help="Write the scores into the bundle's metadata.")
 @_JSON
 def evaluate(
@@ -66,10 +75,13 @@ def evaluate(
     split: str,
     is_comparison: bool,
     tiers: tuple[str, ...],
+    by_complexity: bool,
     record: bool,
     as_json: bool,
 ) -> None:
     """Score each tier of a network (.keras) or bundle (.tflite): mIoU, Dice, per class."""
+    if is_comparison and by_complexity:
+        raise TiersegError("`--compare` and `--by-complexity` exclude each other; got both")
     if is_comparison:
         networks = [load_network(path) for path in subjects]
         found = run_comparison(
@@ -91,9 +103,19 @@ def evaluate(
         raise TiersegError(f"`--record` must be used with a bundle (.tflite); got {subject}")
     dataset = open_dataset(data, split)
     if is_bundle:
-        result = evaluate_bundle(subject, dataset, tiers or None)
+        result = evaluate_bundle(subject, dataset, tiers or None, by_complexity=by_complexity)
     else:
-        result = evaluate_network(load_network(subject), dataset, tiers or None)
+        network, complexity = load_network(subject), None
+        if by_complexity:
+            complexity = fit_sizes(
+                network, spread(open_dataset(data, "train"), _CALIBRATION_IMAGES)
+            )
+            if complexity is None:
+                raise TiersegError(
+                    f"`--by-complexity` needs a network with several input sizes and a train split "
+                    f"whose images differ; got {subject} and {data}"
+                )
+        result = evaluate_network(network, dataset, tiers or None, complexity=complexity)
     if record:
         add_figures(subject, result.figures())
     _print({**result.to_dict(), "subject": str(subject)}, result.table(), as_json)
@@ -133,7 +155,7 @@ def evaluate(
 @click.option("--default-tier", metavar="NAME", help="Tier that an app begins with.")
 @click.option(
     "--images",
-    default=200,
+    default=_CALIBRATION_IMAGES,
     show_default=True,
     type=click.IntRange(min=1),
     help="Calibration images, evenly spread over the split; all if it has fewer.",

@@ -1,10 +1,11 @@
 """How good the tiers of a network or of a bundle are, on labelled images."""
 
+import math
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from kit.data import Dataset
 from kit.metrics import ConfusionMatrix
 from mobile_export.prediction import predict
 from mobile_export.runtime import Bundle, Segmenter
+from mobile_export.runtime.complexity import Size, SizeByComplexity
 from mobile_export.runtime.errors import TiersegError
 from mobile_export.runtime.image_io import resized_mask
 
@@ -31,6 +33,8 @@ class TierScore:
         dice: mean Dice (F1) of the classes that occur, 0-1.
         pixel_accuracy: share of pixels with the right class, 0-1.
         classes: for each class, its IoU and Dice, 0-1, or None if it does not occur.
+        pixels: of a tier at the size that each image asks for, mean pixels of its inputs, divided
+            by those of the native size; None for a tier of one size.
     """
 
     tier: str
@@ -38,6 +42,7 @@ class TierScore:
     dice: float
     pixel_accuracy: float
     classes: dict[str, dict[str, float | None]]
+    pixels: float | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Evaluation:
         split: its split.
         images: number of images.
         scores: one a tier, lightest first.
+        by_complexity: of native tiers, each image at the size that its detail asks for.
     """
 
     subject: str
@@ -57,6 +63,7 @@ class Evaluation:
     split: str
     images: int
     scores: tuple[TierScore, ...]
+    by_complexity: tuple[TierScore, ...] = ()
 
     def figures(self) -> dict[str, dict[str, Any]]:
         """The figures of each tier as a bundle's metadata holds them."""
@@ -74,7 +81,11 @@ class Evaluation:
         """The scores in percent, as lines of text."""
         names = list(self.scores[0].classes)
         width = max(len(name) for name in [*names, "pixel accuracy"])
-        columns = [max(8, len(score.tier)) for score in self.scores]
+        scores = [*self.scores, *self.by_complexity]
+        titles = [
+            score.tier if score.pixels is None else f"{score.tier} by detail" for score in scores
+        ]
+        columns = [max(8, len(title)) for title in titles]
 
         def line(title: str, cells: Iterable[str]) -> str:
             padded = (f"{cell:>{column}}" for cell, column in zip(cells, columns, strict=True))
@@ -85,36 +96,34 @@ class Evaluation:
 
         rows = [
             f"{self.subject} on {self.data} {self.split}, {self.images} images, percent",
-            line("", (score.tier for score in self.scores)),
-            line("mIoU", (percent(score.miou) for score in self.scores)),
-            line("Dice", (percent(score.dice) for score in self.scores)),
-            line("pixel accuracy", (percent(score.pixel_accuracy) for score in self.scores)),
+            line("", titles),
+            line("mIoU", (percent(score.miou) for score in scores)),
+            line("Dice", (percent(score.dice) for score in scores)),
+            line("pixel accuracy", (percent(score.pixel_accuracy) for score in scores)),
+            *([line("pixels", (percent(s.pixels) for s in scores))] if self.by_complexity else []),
             "IoU of each class",
         ]
         rows += [
-            line(name, (percent(score.classes[name]["iou"]) for score in self.scores))
-            for name in names
+            line(name, (percent(score.classes[name]["iou"]) for score in scores)) for name in names
         ]
         return "\n".join(rows)
 
     def to_dict(self) -> dict[str, Any]:
         """The evaluation as JSON has it."""
-        tiers = [
-            {
-                "tier": score.tier,
-                "miou": score.miou,
-                "dice": score.dice,
-                "pixel_accuracy": score.pixel_accuracy,
-                "classes": score.classes,
-            }
-            for score in self.scores
-        ]
+
+        def tiers(scores: Iterable[TierScore]) -> list[dict[str, Any]]:
+            return [
+                {key: value for key, value in asdict(score).items() if value is not None}
+                for score in scores
+            ]
+
         return {
             "subject": self.subject,
             "data": self.data,
             "split": self.split,
             "images": self.images,
-            "tiers": tiers,
+            "tiers": tiers(self.scores),
+            **({"by_complexity": tiers(self.by_complexity)} if self.by_complexity else {}),
         }
 
 
@@ -123,6 +132,7 @@ def evaluate_bundle(
     dataset: Dataset,
     tiers: Sequence[str] | None = None,
     *,
+    by_complexity: bool = False,
     workers: int | None = None,
 ) -> Evaluation:
     """Scores the int8 signatures of a bundle, each label map at its own size.
@@ -131,10 +141,12 @@ def evaluate_bundle(
         path: the bundle.
         dataset: labelled images.
         tiers: names of the tiers; all if None.
+        by_complexity: also score the native ones of them at the size that each image asks for.
         workers: images that are worked on at a time. Defaults to the cores.
 
     Raises:
-        TiersegError: the bundle is corrupt, or has no such tier, or other classes than the data.
+        TiersegError: the bundle is corrupt, or has no such tier, or other classes than the data, or
+            nothing to know of complexity.
     """
     bundle = Bundle.open(path)
     own = threading.local()
@@ -152,16 +164,29 @@ def evaluate_bundle(
             f"{dataset.name}"
         )
 
-    def masks(index: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    infos = {name: segmenter().info(name) for name in segmenter().tiers}
+    inputs = {name: info.input_size for name, info in infos.items()}
+    largest = max(inputs.values(), key=math.prod)
+    sized = [name for name in names if by_complexity and inputs[name] == largest]
+    _check_sized(by_complexity, sized, names)
+
+    def masks(index: int) -> Masks:
         image, label = dataset.sample(index)
-        return label, [segmenter()(image, name).mask for name in names]
+        chosen = {name: segmenter().tier_by_complexity(image, name) for name in sized}
+        wanted = dict.fromkeys([*names, *chosen.values()])
+        return label, {name: segmenter()(image, name).mask for name in wanted}, chosen
 
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        return _evaluation(str(path), dataset, names, pool.map(masks, range(len(dataset))))
+        results = pool.map(masks, range(len(dataset)))
+        return _evaluation(str(path), dataset, names, sized, inputs, results)
 
 
 def evaluate_network(
-    network: AdaptiveNetwork, dataset: Dataset, tiers: Sequence[str] | None = None
+    network: AdaptiveNetwork,
+    dataset: Dataset,
+    tiers: Sequence[str] | None = None,
+    *,
+    complexity: SizeByComplexity | None = None,
 ) -> Evaluation:
     """Scores the tiers of a Keras network by the masks that a device would show.
 
@@ -169,6 +194,7 @@ def evaluate_network(
         network: the network, on any Keras backend.
         dataset: labelled images; each label map is scored at its own size.
         tiers: names of the tiers; all if None.
+        complexity: which size an image asks for, to score the native ones of them so too.
 
     Raises:
         TiersegError: the network has no such tier, or other classes than the data.
@@ -179,51 +205,102 @@ def evaluate_network(
             f"`network` has {network.num_classes} classes; expected the {len(dataset.classes)} of "
             f"{dataset.name}"
         )
-    predictors = [network.predictor(name) for name in names]
+    known = {tier.name: tier for tier in network.tiers}
+    inputs = {name: tier.input_size or network.image_size for name, tier in known.items()}
+    sized = [name for name in names if complexity and known[name].input_size is None]
+    _check_sized(complexity is not None, sized, names)
+    sizes = {
+        name: {inputs[t.name]: t.name for t in network.tiers if t.native == known[name]}
+        for name in sized
+    }
 
-    def masks() -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+    def masks() -> Iterator[Masks]:
         for start in range(0, len(dataset), _BATCH):
             samples = [dataset.sample(i) for i in range(start, min(start + _BATCH, len(dataset)))]
-            images = [image for image, _ in samples]
-            given = [predict(model, images)["mask"] for model in predictors]
-            for place, (_, label) in enumerate(samples):
-                yield label, [resized_mask(of_tier[place], label.shape) for of_tier in given]
+            chosen = [
+                {name: complexity.tier(image, sizes[name]) for name in sized} if complexity else {}
+                for image, _ in samples
+            ]
+            given: list[dict[str, np.ndarray]] = [{} for _ in samples]
+            for name in known:
+                places = [
+                    place
+                    for place, of_image in enumerate(chosen)
+                    if name in names or name in of_image.values()
+                ]
+                if places:
+                    images = [samples[place][0] for place in places]
+                    found = predict(network.predictor(name), images)["mask"]
+                    for place, mask in zip(places, found, strict=True):
+                        given[place][name] = resized_mask(mask, samples[place][1].shape)
+            for (_, label), of_image, which in zip(samples, given, chosen, strict=True):
+                yield label, of_image, which
 
-    return _evaluation(network.name, dataset, names, masks())
+    return _evaluation(network.name, dataset, names, sized, inputs, masks())
+
+
+Masks = tuple[np.ndarray, Mapping[str, np.ndarray], Mapping[str, str]]
+"""A label map, masks by tier, and of each tier by complexity the one that the image asks for."""
 
 
 def _evaluation(
     subject: str,
     dataset: Dataset,
     names: Sequence[str],
-    results: Iterable[tuple[np.ndarray, list[np.ndarray]]],
+    sized: Sequence[str],
+    inputs: Mapping[str, Size],
+    results: Iterable[Masks],
 ) -> Evaluation:
-    matrices = [ConfusionMatrix(len(dataset.classes)) for _ in names]
+    plain = {name: ConfusionMatrix(len(dataset.classes)) for name in names}
+    chosen = {name: ConfusionMatrix(len(dataset.classes)) for name in sized}
+    pixels = dict.fromkeys(sized, 0)
     title = f"evaluate {len(names)} tiers"
-    for label, masks in tqdm(
+    for label, masks, tiers in tqdm(
         results, desc=title, total=len(dataset), unit="image", delay=2, disable=None
     ):
-        for matrix, mask in zip(matrices, masks, strict=True):
-            matrix.update(label, mask)
+        for name, matrix in plain.items():
+            matrix.update(label, masks[name])
+        for name, tier in tiers.items():
+            chosen[name].update(label, masks[tier])
+            pixels[name] += math.prod(inputs[tier])
     classes = [label.name for label in dataset.classes]
-    scores = tuple(
-        _score(name, matrix, classes) for name, matrix in zip(names, matrices, strict=True)
+    shares = {
+        name: count / len(dataset) / math.prod(inputs[name]) for name, count in pixels.items()
+    }
+    return Evaluation(
+        subject,
+        dataset.name,
+        dataset.split,
+        len(dataset),
+        tuple(_score(name, matrix, classes) for name, matrix in plain.items()),
+        tuple(_score(name, matrix, classes, shares[name]) for name, matrix in chosen.items()),
     )
-    return Evaluation(subject, dataset.name, dataset.split, len(dataset), scores)
 
 
-def _score(tier: str, matrix: ConfusionMatrix, classes: Sequence[str]) -> TierScore:
+def _score(
+    tier: str, matrix: ConfusionMatrix, classes: Sequence[str], pixels: float | None = None
+) -> TierScore:
     per_class = matrix.per_class()
     by_class = {
         name: {key: _figure(per_class[key][k]) for key in ("iou", "dice")}
         for k, name in enumerate(classes)
     }
-    return TierScore(tier, matrix.mean_iou(), matrix.mean_dice(), matrix.pixel_accuracy(), by_class)
+    scores = matrix.mean_iou(), matrix.mean_dice(), matrix.pixel_accuracy()
+    return TierScore(tier, *scores, by_class, pixels)
 
 
 def _figure(value: float) -> float | None:
     """A score as JSON can hold it."""
     return None if np.isnan(value) else float(value)
+
+
+def _check_sized(is_asked: bool, sized: Sequence[str], names: Sequence[str]) -> None:
+    """Refuses complexity where it has nothing to choose for."""
+    if is_asked and not sized:
+        raise TiersegError(
+            "`tiers` must hold one of the native size to be run by complexity; "
+            f"got {', '.join(names)}"
+        )
 
 
 def _named(known: Sequence[str], tiers: Sequence[str] | None) -> list[str]:

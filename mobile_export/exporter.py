@@ -13,6 +13,7 @@ from kit import AdaptiveNetwork, Tier
 from kit.data import Dataset, LabelClass
 from kit.quantization import FakeQuant, Integer, Rounding
 from kit.quantization.integer_options import FORMAT_BITS
+from mobile_export.complexity import fit_sizes
 from mobile_export.converter import convert_int8
 from mobile_export.evaluation import evaluate_bundle
 from mobile_export.metadata import add_figures, append, describe
@@ -62,7 +63,8 @@ def export(
     """Writes one int8 bundle with a signature for each tier of a network.
 
     A configuration of which every exit is exported gets its chained stages too, but from a bundle
-    of logits.
+    of logits. Tiers of several input sizes get `complexity`, the detail from which an image asks
+    for a larger one, where the calibration images differ in it.
 
     The file appears when it has passed the verifier, and not before.
 
@@ -114,6 +116,7 @@ def export(
     images = [_checked(image, index) for index, image in enumerate(calibration_images)]
     if not images:
         raise TiersegError("`calibration_images` must hold one image or more, best 100-500; got 0")
+    has_sizes = any(tier.input_size for tier in chosen)
     metadata = describe(
         network,
         chosen,
@@ -124,6 +127,7 @@ def export(
         default_tier=default_tier,
         pixel_threshold=pixel_threshold,
         images=images,
+        complexity=fit_sizes(network, images) if has_sizes else None,
     )
     work = [*((tier, None) for tier in chosen), *stages]
     frozen = [

@@ -15,6 +15,7 @@ import numpy as np
 from kit import AdaptiveNetwork, Tier
 from kit.data import LabelClass
 from mobile_export.runtime.bundle import METADATA_NAME, Bundle
+from mobile_export.runtime.complexity import SizeByComplexity
 from mobile_export.runtime.errors import TiersegError
 from mobile_export.runtime.files import replacing
 
@@ -33,6 +34,7 @@ def describe(
     default_tier: str | None,
     pixel_threshold: float | None,
     images: Sequence[np.ndarray],
+    complexity: SizeByComplexity | None = None,
 ) -> dict[str, Any]:
     """What is known of a bundle when it is made; measured figures come later (`with_figures`).
 
@@ -47,6 +49,7 @@ def describe(
         pixel_threshold: class probability from which a pixel counted as sure; what each tier's own
             policy says if None.
         images: the calibration images.
+        complexity: which of several input sizes an image asks for.
 
     Raises:
         TiersegError: there are not as many labels as classes, or no such tier.
@@ -71,6 +74,7 @@ def describe(
         ),
         "tiers": [_tier(network, tier, dict(stages), pixel_threshold) for tier in tiers],
         "default_tier": chosen,
+        **({} if complexity is None else {"complexity": complexity.to_dict()}),
         "calibration": {"count": len(images), "sha256": digest(images)},
         "versions": versions(),
         "training": {key: value for key, value in record.items() if key != "labels"},

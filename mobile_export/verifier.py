@@ -18,6 +18,7 @@ from mobile_export.packing import single
 from mobile_export.prediction import predict
 from mobile_export.report import Check, VerificationReport
 from mobile_export.runtime.bundle import Bundle
+from mobile_export.runtime.complexity import SizeByComplexity
 from mobile_export.runtime.errors import TiersegError
 from mobile_export.runtime.image_io import resized
 from mobile_export.runtime.interpreter import Interpreter
@@ -150,6 +151,10 @@ def _metadata(bundle: Bundle) -> Check:
     default = bundle.metadata["default_tier"]
     if default not in listed:
         return Check("metadata", False, f"default_tier must be one of {listed}; got {default!r}")
+    try:
+        SizeByComplexity.read(bundle)
+    except TiersegError as error:
+        return Check("metadata", False, str(error))
     return Check("metadata", True, f"complete, lists {len(listed)} tiers")
 
 

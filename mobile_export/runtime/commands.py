@@ -38,6 +38,11 @@ from mobile_export.runtime.segmenter import Segmenter
     help="Instead of --tier: leave each image at the first exit that is sure enough of it.",
 )
 @click.option(
+    "--by-complexity",
+    is_flag=True,
+    help="Run the tier at the input size that the detail of each image asks for.",
+)
+@click.option(
     "--threshold",
     metavar="SHARE",
     type=click.FloatRange(0, 1),
@@ -72,6 +77,7 @@ def segment(
     tier: str | None,
     within: float | None,
     adaptive: bool,
+    by_complexity: bool,
     threshold: float | None,
     configuration: str | None,
     out: Path,
@@ -81,10 +87,13 @@ def segment(
 ) -> None:
     """Segment images with one tier of BUNDLE, or as far as each needs: a mask and an overlay each.
 
-    With --adaptive, an image leaves at the first exit whose confidence reaches its threshold.
+    With --adaptive, an image leaves at the first exit whose confidence reaches its threshold. With
+    --by-complexity, images of little detail are shrunk more.
     """
     given = {"tier": tier is not None, "within": within is not None, "adaptive": adaptive}
     _check_options(given, {"threshold": threshold, "configuration": configuration})
+    if by_complexity and adaptive:
+        raise TiersegError("`--by-complexity` and `--adaptive` exclude each other; got both")
     _check_names(images)
     segmenter = Segmenter(bundle, threads=threads, warm_up="none")
     if adaptive:
@@ -94,8 +103,8 @@ def segment(
     else:
         chosen = segmenter.fastest_within(within) if within else tier or segmenter.default_tier
         segmenter.info(chosen)
-        run = partial(segmenter, tier=chosen)
-        settings = {"tier": chosen}
+        run = partial(segmenter.by_complexity if by_complexity else segmenter, tier=chosen)
+        settings = {"tier": chosen, **({"by_complexity": True} if by_complexity else {})}
     rows = []
     for path in tqdm(images, desc="segment", unit="image", file=sys.stderr, delay=2, disable=None):
         image = load_image(path)

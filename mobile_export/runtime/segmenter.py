@@ -1,16 +1,19 @@
 """The face of the runtime: images in, masks out, tiers switched by name."""
 
+import math
 import os
 import statistics
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
 from mobile_export.runtime.budget import best_within
 from mobile_export.runtime.bundle import Bundle
+from mobile_export.runtime.complexity import SizeByComplexity
 from mobile_export.runtime.errors import TiersegError
 from mobile_export.runtime.image_io import checked, resized, resized_mask
 from mobile_export.runtime.interpreter import Interpreter
@@ -71,6 +74,7 @@ class Segmenter:
         infos = read_tiers(self.bundle, self._interpreter.signatures)
         self._infos = {info.name: info for info in infos}
         self._chains = read_chains(name, self._interpreter, infos)
+        self._complexity = SizeByComplexity.read(self.bundle)
         self.tiers: tuple[str, ...] = tuple(self._infos)
         configurations = dict.fromkeys(info.configuration for info in infos)
         self.configurations: tuple[str, ...] = tuple(configurations)
@@ -110,6 +114,68 @@ class Segmenter:
         confidence = float(outputs["confidence"][0]) / 255
         total_ms = 1000 * (time.perf_counter() - start)
         return Result(mask, confidence, info.name, latency_ms, total_ms)
+
+    def by_complexity(
+        self, image: np.ndarray, tier: str | None = None, *, native: bool = False
+    ) -> Result:
+        """Segments one image at the input size that its own detail asks for.
+
+        This is the adaptive-size inference of DANCE (arXiv 2107.07706): what has little detail is
+        shrunk more.
+
+        Args:
+            image: as for a call.
+            tier: name of a tier, whose configuration and exit run; `default_tier` if None.
+            native: give the mask at the network's own size instead of the image's.
+
+        Returns:
+            As of a call; `tier` is that of the size that ran.
+
+        Raises:
+            TiersegError: the bundle says nothing of complexity, no such tier, or the image is of
+                another shape or type.
+        """
+        start = time.perf_counter()
+        result = self(image, self.tier_by_complexity(image, tier), native=native)
+        return replace(result, total_ms=1000 * (time.perf_counter() - start))
+
+    def tier_by_complexity(self, image: np.ndarray, tier: str | None = None) -> str:
+        """Name of the tier that `by_complexity` runs.
+
+        The size is the one that the thresholds of the bundle's `complexity` give for the image's
+        mean Sobel gradient, or the next larger that the tier has.
+
+        Args:
+            image: as for a call.
+            tier: as of `by_complexity`.
+
+        Raises:
+            TiersegError: as of `by_complexity`.
+        """
+        tiers = self.sizes(self.default_tier if tier is None else tier)
+        if self._complexity is None:
+            raise TiersegError(
+                f"{self.bundle.name} must have `complexity` in its metadata, the detail from which "
+                "an image asks for a larger input, as bundles of several input sizes have; got none"
+            )
+        return self._complexity.tier(checked(image), tiers)
+
+    def sizes(self, tier: str) -> dict[tuple[int, int], str]:
+        """Name of the tier of each input size (height, width), smallest first.
+
+        Args:
+            tier: name of one of them; the others have the same configuration and exit.
+
+        Raises:
+            TiersegError: no such tier.
+        """
+        info = self.info(tier)
+        group = {
+            other.input_size: other.name
+            for other in self._infos.values()
+            if (other.sizeless, other.exit) == (info.sizeless, info.exit)
+        }
+        return dict(sorted(group.items(), key=lambda item: math.prod(item[0])))
 
     def adaptive(
         self,

@@ -30,6 +30,8 @@ class TierInfo:
             this; None for the final exit, and where none was fitted.
         figures: the tier's entry in the metadata (`parameters`, `macs`, `miou`, `dice`, ...); a
             figure that was not measured is absent.
+        sizeless: name of the configuration without the input size: tiers of one such name and one
+            exit differ in their input size alone.
     """
 
     name: str
@@ -41,6 +43,7 @@ class TierInfo:
     stages: tuple[str, ...] = ()
     image_threshold: float | None = None
     figures: Mapping[str, Any] = field(default_factory=dict)
+    sizeless: str = ""
 
     def figure(self, name: str) -> float | None:
         """A number of `figures`, or None where the bundle does not give it."""
@@ -130,6 +133,7 @@ def _tier(
         stages=tuple(stages),
         image_threshold=thresholds.get("image"),
         figures=figures,
+        sizeless=configuration.removesuffix(f"_{height}x{width}"),
     )
 
 
