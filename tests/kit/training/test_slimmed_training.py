@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import kit
+from kit.errors import InputError
 from kit.training import Checkpoint, Recipe, trainer
 
 RECIPE = Recipe(
@@ -22,6 +24,7 @@ RECIPE = Recipe(
     recalibration_batches=2,
     data_options={"count": 12, "image_size": (64, 96)},
     slimming={"projection": "empirical", "sizes": 2, "drop": "below_mean"},
+    input_sizes=((32, 64),),
 )
 
 
@@ -47,6 +50,7 @@ def test_a_run_on_two_sizes_resumes_and_says_what_it_cost(
         patch.setattr(Checkpoint, "on_epoch_end", keep)
         whole = trainer.train(recipe, tmp_path / "whole")
     assert whole.network.image_size == RECIPE.image_size
+    assert [str(tier) for tier in whole.network.tiers] == ["plain_32x64", "plain"]
     batches = trainer.training_batches(recipe, 0)
     for number, epoch in enumerate(whole.history):
         assert sum(epoch["draws"].values()) == 4  # 9 of 12 images are kept
@@ -59,6 +63,20 @@ def test_a_run_on_two_sizes_resumes_and_says_what_it_cost(
     assert [epoch["loss"] for epoch in resumed.history] == pytest.approx(
         [epoch["loss"] for epoch in whole.history], rel=1e-4
     )
+
+
+def test_sizes_are_those_of_the_recipe_and_known_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIERSEG_CACHE", str(tmp_path / "cache"))
+    assert "input_sizes" not in replace(RECIPE, input_sizes=()).to_dict()
+    with pytest.raises(InputError, match=r"multiples of 32 and smaller .* received: \(40, 64\)"):
+        trainer.train(replace(RECIPE, input_sizes=((40, 64),)), tmp_path / "out")
+    # The crops of training are smaller than a size of the network that it goes on from.
+    kit.FCNVGG16(11, (128, 128), width=0.125, input_sizes=[(64, 96)]).save(tmp_path / "a.keras")
+    recipe = replace(RECIPE, initial=str(tmp_path / "a.keras"))
+    network = trainer.prepared(recipe, trainer.training_batches(recipe, 0))
+    assert (network.image_size, network.input_sizes) == (RECIPE.crop_size, ())
 
 
 def test_all_kept_at_full_size_and_equal_weight_is_training_without(
