@@ -62,7 +62,9 @@ def record(
 
     Tensors of several signatures that are computed alike get the statistics of one run: what a
     chain of stages and a one-shot signature share is then quantized to the last bit alike, and a
-    signature that holds nothing new is not run.
+    signature that holds nothing new is not run. What is computed alike of images of several sizes
+    gets one range and one mean over all of them: on these the scales and the biases depend, which a
+    file then holds once.
 
     Args:
         model: a `.tflite` in float32.
@@ -101,10 +103,33 @@ def record(
         for place, digest in known.items()
         if digest in found and place in watched
     }
+    of_inputs = {place: means[digest] for place, digest in known.items() if digest in means}
+    ranges, of_inputs = _over_sizes(content, after, ranges, of_inputs)
     trained = _rounded_already(content)
     ranges |= trained | _sums_of_means(content, trained)
-    of_inputs = {place: means[digest] for place, digest in known.items() if digest in means}
     return Statistics(ranges | rescaled, of_inputs, frozenset(rescaled))
+
+
+def _over_sizes(
+    content: Any,
+    after: Mapping[str, str],
+    ranges: Ranges,
+    means: dict[tuple[int, int], np.ndarray],
+) -> tuple[Ranges, dict[tuple[int, int], np.ndarray]]:
+    """The statistics, those of tensors that are alike but for the image's size taken together."""
+    sizes, alike = (identities(content, after, of_any_size=flag) for flag in (False, True))
+    groups: dict[bytes, dict[bytes, tuple[int, int]]] = {}
+    for place, digest in alike.items():
+        groups.setdefault(digest, {})[sizes[place]] = place  # one of each size
+
+    def together(place: tuple[int, int], values: Mapping[tuple[int, int], Any]) -> list[Any]:
+        return [values[other] for other in groups[alike[place]].values() if other in values]
+
+    lows_and_highs = {place: np.array(together(place, ranges)) for place in ranges}
+    return (
+        {place: (ends[:, 0].min(), ends[:, 1].max()) for place, ends in lows_and_highs.items()},
+        {place: np.mean(together(place, means), axis=0) for place in means},
+    )
 
 
 class _Wanted:

@@ -2,15 +2,24 @@
 
 import hashlib
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
 Place = tuple[int, int]
 """(subgraph, tensor)."""
 
+_RESIZES = (
+    schema.BuiltinOperator.RESIZE_BILINEAR,
+    schema.BuiltinOperator.RESIZE_NEAREST_NEIGHBOR,
+)
 
-def identities(content: Any, after: Mapping[str, str]) -> dict[Place, bytes]:
+
+def identities(
+    content: Any, after: Mapping[str, str], *, of_any_size: bool = False
+) -> dict[Place, bytes]:
     """A digest of how each tensor is computed; equal digests mean equal values.
 
     A tensor is what its operator, the options and the operator's inputs make of it: down to
@@ -20,6 +29,8 @@ def identities(content: Any, after: Mapping[str, str]) -> dict[Place, bytes]:
     Args:
         content: a model (`schema.ModelT`) without control flow.
         after: signature of a stage -> signature of the stage before it.
+        of_any_size: whether tensors are alike that are computed alike of images of two sizes, each
+            interpolation by the factors of the other; their values then differ.
 
     Returns:
         Digests of the tensors that are constants, inputs, or given by an operator.
@@ -35,7 +46,9 @@ def identities(content: Any, after: Mapping[str, str]) -> dict[Place, bytes]:
             given = after.get(key)
             if given is None:
                 found[number, item.tensorIndex] = _digest(
-                    b"input", item.name, _shape(graph.tensors[item.tensorIndex])
+                    b"input",
+                    item.name,
+                    b"" if of_any_size else _shape(graph.tensors[item.tensorIndex]),
                 )
             else:
                 source = {output.name: output.tensorIndex for output in entries[given].outputs}
@@ -49,6 +62,8 @@ def identities(content: Any, after: Mapping[str, str]) -> dict[Place, bytes]:
                 found[number, index] = _digest(constants[tensor.buffer], _shape(tensor))
         for operator in graph.operators:
             inputs = [found.get((number, int(i)), b"none") for i in operator.inputs]
+            if of_any_size and _code(content, operator).builtinCode in _RESIZES:
+                inputs[1:] = [_factors(graph, operator)]
             whole = _digest(_meaning(content, operator), *inputs)
             for output, index in enumerate(operator.outputs):
                 found[number, int(index)] = _digest(whole, str(output).encode())
@@ -62,11 +77,22 @@ def _stage(name: str, after: Mapping[str, str]) -> int:
 
 def _meaning(content: Any, operator: Any) -> bytes:
     """What an operator does, apart from what it works on."""
-    code = content.operatorCodes[operator.opcodeIndex]
+    code = _code(content, operator)
     options = operator.builtinOptions
     fields = {} if options is None else vars(options)
     shown = [(key, np.asarray(value).tolist()) for key, value in sorted(fields.items())]
     return repr((code.builtinCode, code.version, code.customCode, shown)).encode()
+
+
+def _code(content: Any, operator: Any) -> Any:
+    return content.operatorCodes[operator.opcodeIndex]
+
+
+def _factors(graph: Any, operator: Any) -> bytes:
+    """By how much an interpolation enlarges."""
+    taken, given = (graph.tensors[int(i)].shape for i in (operator.inputs[0], operator.outputs[0]))
+    factors = (Fraction(int(b), int(a)) for a, b in zip(taken, given, strict=True))
+    return repr([str(factor) for factor in factors]).encode()
 
 
 def _shape(tensor: Any) -> bytes:
