@@ -29,22 +29,30 @@ def steps(image: tf.Tensor) -> dict[str, tf.Tensor]:
     }
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The float model as the converter prepares it for quantization, with ranges of one image."""
-    folder = str(tmp_path_factory.mktemp("saved_model"))
-    specification = tf.TensorSpec((1, 8, 8, 3), tf.float32, name="image")
-    function = tf.function(lambda image: {"out": steps(image)["out"]}, [specification])
+def converted(folder: Path, images: dict[str, np.ndarray]) -> bytes:
+    """The float model as the converter prepares it for quantization, with ranges of one image.
+
+    It has a signature for each of the images, of their size.
+    """
     module = tf.Module()
-    module.function = function.get_concrete_function()
-    tf.saved_model.save(module, folder, signatures={"sum": module.function})
-    converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["sum"])
+    module.functions = {}
+    for name, image in images.items():
+        specification = tf.TensorSpec((1, *image.shape), tf.float32, name="image")
+        function = tf.function(lambda image: {"out": steps(image)["out"]}, [specification])
+        module.functions[name] = function.get_concrete_function()
+    tf.saved_model.save(module, str(folder), signatures=dict(module.functions))
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=list(images))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: iter(
-        [("sum", {"image": IMAGES[0][None].astype(np.float32)})]
+    converter.representative_dataset = lambda: (
+        (name, {"image": image[None].astype(np.float32)}) for name, image in images.items()
     )
     converter._experimental_calibrate_only = True
     return converter.convert()
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return converted(tmp_path_factory.mktemp("saved_model"), {"sum": IMAGES[0]})
 
 
 def by_operator(model: bytes, ranges: dict) -> dict[str, list[tuple[float, float]]]:
@@ -91,6 +99,26 @@ def test_means_are_those_of_each_channel(prepared: bytes) -> None:
         np.testing.assert_allclose(statistics.means[0, tensor], expected, rtol=1e-4, atol=1e-5)
     assert (0, inputs[0]) in statistics.rescaled
     assert (0, inputs[2]) not in statistics.rescaled
+
+
+def test_sizes_of_an_image_share_ranges_and_means(tmp_path: Path) -> None:
+    small = [image[:4, :6] for image in IMAGES]
+    model = converted(tmp_path, {"large": IMAGES[0], "small": small[0]})
+    content = schema.ModelT.InitFromPackedBuf(model, 0)
+    places = {entry.signatureKey.decode(): entry.subgraphIndex for entry in content.signatureDefs}
+    found = record(model, {"large": IMAGES, "small": small}, threads=1)
+    values = [
+        [steps(tf.constant(image[None].astype(np.float32)))["total"] for image in group]
+        for group in (IMAGES, small)
+    ]
+    every = np.concatenate([v.numpy().ravel() for group in values for v in group])
+    expected = np.mean(
+        [[v.numpy().mean((0, 1, 2)) for v in group] for group in values], axis=(0, 1)
+    )
+    for graph in places.values():
+        tensor = int(convolutions(content, graph)[2].inputs[0])
+        assert found.ranges[graph, tensor] == pytest.approx((every.min(), every.max()), rel=1e-4)
+        np.testing.assert_allclose(found.means[graph, tensor], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_ranges_reach_the_model(prepared: bytes, tmp_path: Path) -> None:

@@ -168,6 +168,33 @@ def test_what_makes_another_value_makes_another_digest(build: Any) -> None:
     assert digest(build) != digest(reference)
 
 
+@pytest.mark.parametrize("of_any_size", [False, True])
+def test_images_of_two_sizes_are_told_apart_unless_they_need_not_be(of_any_size: bool) -> None:
+    def interpolated(side: int, factor: int) -> bytes:
+        model = TinyModel()
+        graph = model.signature("one")
+        image = graph.input("image", (1, side, side, 4))
+        shifted = graph.apply(
+            OPERATORS.ADD,
+            image,
+            graph.constant(SHIFT),
+            outputs=[graph.tensor((1, side, side, 4))],
+        )
+        large = factor * side
+        tensor = graph.apply(
+            OPERATORS.RESIZE_BILINEAR,
+            shifted,
+            graph.integers([large, large]),
+            outputs=[graph.tensor((1, large, large, 4))],
+            halfPixelCenters=True,
+        )
+        return identities(model.content, {}, of_any_size=of_any_size)[0, tensor]
+
+    assert (interpolated(2, 2) == interpolated(3, 2)) is of_any_size
+    assert interpolated(2, 2) != interpolated(2, 4)
+    assert interpolated(2, 4) != interpolated(4, 2)
+
+
 def test_each_output_of_an_operator_has_a_digest_of_its_own() -> None:
     model = TinyModel()
     graph = model.signature("one")

@@ -7,12 +7,14 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from click.testing import CliRunner
 
 import kit
 from kit.data import STREET_CLASSES, Dataset
 from mobile_export import commands
 from mobile_export.benchmark import benchmark
+from mobile_export.calibration import convolutions
 from mobile_export.complexity import fit_sizes
 from mobile_export.evaluation import evaluate_bundle, evaluate_network
 from mobile_export.exporter import ExportResult, export
@@ -90,6 +92,26 @@ def test_each_size_is_a_tier_of_its_own(made: ExportResult, segmenter: Segmenter
     macs = [entry["macs"] for entry in made.manifest["tiers"] if entry["exit"] is None]
     assert macs[1] == pytest.approx(4 * macs[0], rel=0.01)
     assert macs[2] == pytest.approx(9 * macs[0], rel=0.01)
+
+
+def test_weights_scales_and_biases_are_in_the_file_once(made: ExportResult) -> None:
+    content = schema.ModelT.InitFromPackedBuf(Bundle.open(made.path).model_bytes, 0)
+    graphs = {entry.signatureKey.decode(): entry.subgraphIndex for entry in content.signatureDefs}
+    held = []
+    for name in SIZES:
+        graph = graphs[name]
+        tensors = content.subgraphs[graph].tensors
+        taken = [
+            tensors[index]
+            for operator in convolutions(content, graph, transposed=True)
+            for index in operator.inputs
+        ]
+        # Kernels and biases; a transposed convolution also takes the size of its output.
+        constants = [t for t in taken if content.buffers[t.buffer].data is not None]
+        scaled = [t for t in constants if t.quantization.scale is not None]
+        held.append([(t.buffer, t.quantization.scale.tobytes()) for t in scaled])
+    assert len(held[0]) > 30
+    assert held[0] == held[1] == held[2]
 
 
 def test_the_verifier_knows_a_size_that_is_not_that_of_the_metadata(
