@@ -323,7 +323,7 @@ class AdaptiveNetwork(PartGraphs):
 
     def float_models(self) -> list[keras.Model]:
         """`float_model` of every configuration with all of its exits, the heaviest first."""
-        return [self.float_model(self.exits_of(final)) for final in reversed(self.final_tiers)]
+        return [self.float_model(self.exits_of(name)) for name in reversed(self.configurations)]
 
     # === Arithmetic ===
 
