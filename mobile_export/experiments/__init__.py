@@ -12,6 +12,7 @@ from mobile_export.experiments.settings import Settings
 
 EXPERIMENTS: dict[str, str] = {
     "bits_camvid": "bit-width decay (BFCN, arXiv 1612.00212) to 2/2 and 1/2 bits on CamVid",
+    "dance_camvid": "data and network slimming (DANCE, arXiv 2107.07706) on CamVid",
     "integer_camvid": "8 bits after and in training (arXiv 2011.14504) against float32 on CamVid",
     "mess_camvid": "early exits (MESS, arXiv 2106.03527) for U-Net+PTA and DeepLabV3 on CamVid",
     "mess_losses": "which loss teaches the heads of early exits best, mode by mode",
