@@ -1,0 +1,311 @@
+"""DANCE (arXiv 2107.07706) on CamVid: data slimming, network slimming, both and neither.
+
+Two networks are trained on the same crops for the same steps. Data slimming shows simple images at
+smaller sizes; network slimming removes channels of the modules that look at several scales. What
+training costs is counted in pixels times multiply-adds of a pixel; what inference costs also in
+measured time, at the native size and at the size that each image's detail asks for.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import mean
+from typing import TYPE_CHECKING, Any
+
+from kit.data import open_dataset
+from kit.search.profiling import profile
+from kit.tiers import Tier
+from kit.training import Recipe, train
+from kit.training.trainer import HISTORY
+from mobile_export.benchmark import benchmark, machine
+from mobile_export.evaluation import evaluate_bundle
+from mobile_export.experiments.dance_runs import (
+    BOTH,
+    DATA,
+    DEEPLAB,
+    NEITHER,
+    NETWORK,
+    RIVALS,
+    SCALES,
+    SLIMMINGS,
+    UNET,
+    Scale,
+    jobs,
+    recipe_of,
+)
+from mobile_export.experiments.parallel import side_by_side
+from mobile_export.experiments.results import Results, Target
+from mobile_export.experiments.runs import scored
+from mobile_export.experiments.settings import Settings
+from mobile_export.exporter import export
+from mobile_export.metadata import versions
+from mobile_export.runtime import Segmenter
+from mobile_export.sampling import spread
+from mobile_export.steps import Steps
+from mobile_export.tables import Column, milliseconds, percent, points
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+NAME = "dance_camvid"
+
+_TRAIN_CUT, _INFERENCE_CUT = 0.5, 0.4
+_LEAST_OF_MACS = 0.8
+
+
+def _saved(share: float) -> str:
+    """A cost as what it is below 1."""
+    return f"{100 * (share - 1):+.0f} %"
+
+
+COLUMNS = (
+    Column("network", "network"),
+    Column("slimmed", "slimmed"),
+    Column("seeds", "seeds"),
+    Column("training cost", "training", _saved),
+    Column("training time", "training_time", _saved),
+    Column("MACs", "inference", _saved),
+    Column("M parameters", "parameters", lambda count: f"{count / 1e6:.2f}"),
+    Column("mIoU", "miou", percent),
+    Column("to neither", "to_neither", points),
+    Column("int8 mIoU", "int8_miou", percent),
+    Column("int8 ms", "int8_ms", milliseconds),
+    Column("by detail: MACs", "detail_inference", _saved),
+    Column("its int8 mIoU", "detail_miou", percent),
+    Column("its int8 ms", "detail_ms", milliseconds),
+)
+
+
+def run(settings: Settings) -> Results:
+    """Trains, scores, exports and times every variant; what is in `settings.out` is used again.
+
+    Raises:
+        InputError: the data are missing, or `settings.out` holds a training of another recipe.
+        VerificationError: a bundle fails a check.
+    """
+    scale = SCALES[settings.scale]
+    steps = Steps(3)
+    todo = jobs(settings)
+    steps.begin("train", f"{len(todo)} runs, and their scores on the test split")
+    runs = side_by_side(counted, todo)
+    steps.begin("export", "int8 files of several input sizes, and their scores")
+    int8 = {
+        (network, slimming): _int8(recipe_of(network, slimming, settings), scale, settings)
+        for network in (DEEPLAB, UNET)
+        for slimming in SLIMMINGS
+    }
+    steps.begin("latency", "all files in turns, one thread")
+    _time(int8, scale)
+    rows = _rows(runs, int8, settings)
+    first = todo[0][0]
+    about = {
+        "command": settings.command(NAME),
+        "seeds": sorted({seed for _, _, seed, _ in todo}),
+        "data": f"{first.data} test, each label map at its own size",
+        "image_size": list(first.image_size),
+        "crop_size": list(first.crop_size),
+        "epochs": first.epochs,
+        "training cost": "pixels of all images of all steps, times multiply-adds of a pixel in the "
+        "network of that epoch, to neither",
+        "training time": "seconds of all epochs, to neither, on a machine shared with other runs",
+        "by detail": f"each image at one of {[*map(list, scale.input_sizes)]} or the native size, "
+        "as its mean Sobel gradient asks",
+        "trained with": sorted({made["made_on"] for made in runs}),
+        "machine": machine(threads=1),
+        "versions": versions(),
+    }
+    return Results(
+        name=NAME,
+        title=f"Data and network slimming on {first.data}, {settings.scale} scale",
+        columns=COLUMNS,
+        rows=rows,
+        targets=_targets(rows),
+        about=about,
+        draw=lambda axes: _draw(axes, rows),
+        details={"runs": runs},
+    )
+
+
+# === Making ===
+
+
+def counted(recipe: Recipe, out: Path, seed: int, split: str) -> dict[str, Any]:
+    """As `scored`, with what training cost, from the run's record.
+
+    Returns:
+        As of `scored`, with `cost` in multiply-adds of forward passes, and `history`.
+    """
+    content = scored(recipe, out, seed, split)
+    height, width = recipe.crop_size
+    # From the file: a run that was made on another machine need not bring its network.
+    history = json.loads((out / f"{recipe.name}_{seed}" / HISTORY).read_text())["epochs"]
+    cost = sum(epoch["pixels"] / (height * width) * epoch["macs"] for epoch in history)
+    return {**content, "cost": cost, "history": history}
+
+
+def _int8(recipe: Recipe, scale: Scale, settings: Settings) -> dict[str, Any]:
+    """Exports a trained network for several input sizes, and scores the file."""
+    folder = settings.out / f"{recipe.name}_{settings.seed}"
+    made = train(recipe, folder, seed=settings.seed, resume=True, mixed_precision=False).network
+    network = made.with_input_sizes(scale.input_sizes)
+    bundle = folder / f"{recipe.name}.tflite"
+    dataset = open_dataset(recipe.data, "train", **recipe.data_options)
+    export(
+        network,
+        bundle,
+        spread(dataset, scale.calibration_images),
+        labels=dataset.classes,
+        min_agreement=scale.min_agreement,
+    )
+    test = open_dataset(recipe.data, "test", **recipe.data_options)
+    native = network.default_tier.name
+    scores = evaluate_bundle(bundle, test, [native], by_complexity=True)
+    segmenter = Segmenter(bundle, warm_up="none")
+    asked = Counter(segmenter.tier_by_complexity(test.image(i)) for i in range(len(test)))
+    profiles = {tier.name: profile(network.tier(tier)) for tier in network.tiers}
+    return {
+        "bundle": str(bundle),
+        "native": native,
+        "miou": scores.scores[0].miou,
+        "detail_miou": scores.by_complexity[0].miou,
+        "shares": {name: count / len(test) for name, count in sorted(asked.items())},
+        "macs": {name: found.macs for name, found in profiles.items()},
+        "parameters": profiles[native].parameters,
+    }
+
+
+def _time(int8: Mapping[Any, dict[str, Any]], scale: Scale) -> None:
+    """Adds the latency of each signature of each file."""
+    found = benchmark([made["bundle"] for made in int8.values()], threads=1, rounds=scale.rounds)
+    for made in int8.values():
+        made["ms"] = {row.signature: row.p50_ms for row in found.rows if row.file == made["bundle"]}
+
+
+# === Figures ===
+
+
+def _rows(
+    runs: list[dict[str, Any]], int8: Mapping[tuple[str, str], dict[str, Any]], settings: Settings
+) -> list[dict[str, Any]]:
+    """A row a network and what is slimmed; means over seeds, ratios seed by seed."""
+    rows = []
+    for network in (DEEPLAB, UNET):
+        plain = _of(runs, network, NEITHER, settings)
+        for slimming in (*SLIMMINGS, *(RIVALS if network == DEEPLAB else ())):
+            made = _of(runs, network, slimming, settings)
+            pairs = [(made[seed], plain[seed]) for seed in made]
+            row = {
+                "network": network,
+                "slimmed": slimming,
+                "seeds": len(made),
+                "training": mean(own["cost"] / other["cost"] for own, other in pairs),
+                "training_time": mean(own["wall_s"] / other["wall_s"] for own, other in pairs),
+                "miou": mean(_miou(own) for own in made.values()),
+                "to_neither": mean(_miou(own) - _miou(other) for own, other in pairs),
+                "least_to_neither": min(_miou(own) - _miou(other) for own, other in pairs),
+            }
+            if (file := int8.get((network, slimming))) is not None:
+                row |= _inference(file, int8[network, NEITHER])
+            rows.append({k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()})
+    return rows
+
+
+def _of(
+    runs: list[dict[str, Any]], network: str, slimming: str, settings: Settings
+) -> dict[int, dict[str, Any]]:
+    """The runs of a variant by seed."""
+    name = recipe_of(network, slimming, settings).name
+    return {made["seed"]: made for made in runs if made["variant"] == name}
+
+
+def _miou(made: Mapping[str, Any]) -> float:
+    (miou,) = made["miou"].values()
+    return miou
+
+
+def _inference(file: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file costs at its native size and by detail, to the file of neither at its own."""
+    native, macs, ms = file["native"], file["macs"], file["ms"]
+    whole = plain["macs"][plain["native"]]
+    return {
+        "inference": macs[native] / whole,
+        "latency": ms[native] / plain["ms"][plain["native"]],
+        "parameters": file["parameters"],
+        "int8_miou": file["miou"],
+        "int8_ms": ms[native],
+        "detail_inference": sum(share * macs[name] for name, share in file["shares"].items())
+        / whole,
+        "detail_miou": file["detail_miou"],
+        "detail_ms": sum(share * ms[name] for name, share in file["shares"].items()),
+        "detail_shares": {_size(name): share for name, share in file["shares"].items()},
+    }
+
+
+def _size(tier: str) -> str:
+    size = Tier.parse(tier).input_size
+    return "native" if size is None else "{}x{}".format(*size)
+
+
+def _targets(rows: list[dict[str, Any]]) -> list[Target]:
+    by_name = {(row["network"], row["slimmed"]): row for row in rows}
+    targets = []
+    for network in (DEEPLAB, UNET):
+        both, slim = by_name[network, BOTH], by_name[network, NETWORK]
+        targets += [
+            Target.at_least(
+                f"{network}, both: training cost saved", _TRAIN_CUT, 1 - both["training"]
+            ),
+            Target.at_least(
+                f"{network}, both: MACs of inference saved", _INFERENCE_CUT, 1 - both["inference"]
+            ),
+            Target.at_least(
+                f"{network}, both: mIoU to neither, points", 0.0, 100 * both["to_neither"]
+            ),
+            Target.at_least(
+                f"{network}, network: latency saved / MACs saved",
+                _LEAST_OF_MACS,
+                (1 - slim["latency"]) / (1 - slim["inference"]),
+            ),
+        ]
+    data = by_name[DEEPLAB, DATA]
+    for rival in RIVALS:
+        targets.append(
+            Target.at_least(
+                f"{DEEPLAB}, data slimming to {rival}, mIoU, points",
+                0.0,
+                100 * (data["miou"] - by_name[DEEPLAB, rival]["miou"]),
+            )
+        )
+    return targets
+
+
+def _draw(axes: "Axes", rows: list[dict[str, Any]]) -> None:
+    """MIoU against what training cost; the size of a mark is the cost of inference."""
+    marks = {DEEPLAB: "o", UNET: "s"}
+    for network, mark in marks.items():
+        own = [row for row in rows if row["network"] == network]
+        axes.scatter(
+            [100 * row["training"] for row in own],
+            [100 * row["miou"] for row in own],
+            [120 * row.get("inference", 1.0) for row in own],
+            marker=mark,
+            label=network,
+            alpha=0.8,
+        )
+        for row in own:
+            axes.annotate(
+                row["slimmed"],
+                (100 * row["training"], 100 * row["miou"]),
+                xytext=(6, 5),
+                textcoords="offset points",
+                fontsize="small",
+            )
+    axes.set_xlim(left=0)
+    axes.margins(0.15)
+    axes.set_xlabel(
+        "training cost, percent of neither (area of a mark: multiply-adds of inference)"
+    )
+    axes.set_ylabel("mIoU, percent")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")

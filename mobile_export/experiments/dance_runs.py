@@ -1,0 +1,110 @@
+"""Which networks `dance_camvid` trains; needs no TensorFlow, as other backends train them too."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from kit.training import Recipe
+from mobile_export.experiments.settings import Settings
+
+DEEPLAB, UNET = "DeepLabV3", "U-Net"
+NEITHER, DATA, NETWORK, BOTH = "neither", "data", "network", "both"
+
+_RECIPES = {DEEPLAB: "camvid_deeplab", UNET: "camvid_plain"}
+_PREFIXES = {DEEPLAB: "deeplab", UNET: "unet"}
+# Of all sizes the shapes that both networks take; a shape that Keras meets is a graph to trace.
+_DATA: Mapping[str, Any] = {"smallest": 0.5, "drop": "none", "weight": "equal"}
+_CHANNELS: Mapping[str, Any] = {"share": 0.5, "begin": 0.1, "end": 0.3, "milestones": 3}
+
+SLIMMINGS: Mapping[str, Mapping[str, Any]] = {
+    NEITHER: {},
+    DATA: {"slimming": _DATA},
+    NETWORK: {"network_slimming": _CHANNELS},
+    BOTH: {"slimming": _DATA, "network_slimming": {**_CHANNELS, "coupling": 0.2}},
+}
+"""What is slimmed -> fields of the recipe."""
+
+RIVALS: Mapping[str, Mapping[str, Any]] = {
+    "random": {"slimming": {"sizes": 1, "drop": "random", "keep_floor": 0.25, "weight": "equal"}},
+    "infobatch": {
+        "slimming": {
+            "measure": "loss",
+            "projection": "empirical",
+            "sizes": 1,
+            "drop": "below_mean",
+            "weight": "unbiased",
+            "full_at_end": 0.125,
+        }
+    },
+}
+"""Other ways to train on less, of DeepLabV3 alone -> fields of the recipe."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large the experiment is.
+
+    Args:
+        changes: fields that differ from those of both recipes.
+        seeds: runs of each variant; of rivals one.
+        input_sizes: `(height, width)` at which images of little detail are run.
+        calibration_images: from the training split.
+        min_agreement: share of pixels on which each int8 tier must agree with Keras.
+        rounds: of the benchmark, and of the turns of training steps.
+    """
+
+    changes: Mapping[str, Any] = field(
+        default_factory=lambda: {
+            "crop_size": (128, 160),
+            "image_size": (256, 320),
+            "epochs": 20,
+        }
+    )
+    seeds: int = 2
+    input_sizes: tuple[tuple[int, int], ...] = ((128, 160), (192, 256))
+    calibration_images: int = 200
+    min_agreement: float = 0.8
+    rounds: int = 50
+
+
+SCALES = {
+    "quick": Scale(
+        {"crop_size": (64, 96), "image_size": (96, 128), "epochs": 4},
+        seeds=1,
+        input_sizes=((64, 96),),
+        calibration_images=50,
+        min_agreement=0.0,
+        rounds=5,
+    ),
+    "full": Scale(),
+}
+
+
+def jobs(settings: Settings) -> list[tuple[Recipe, Path, int, str]]:
+    """Arguments of `scored` for every run, so that other machines can make some of them."""
+    names = [(network, slimming) for network in _RECIPES for slimming in SLIMMINGS]
+    firsts = [*names, *((DEEPLAB, rival) for rival in RIVALS)]
+    return [
+        (recipe_of(*name, settings), settings.out, settings.seed + index, "test")
+        for index in range(SCALES[settings.scale].seeds)
+        for name in (names if index else firsts)
+    ]
+
+
+def recipe_of(network: str, slimming: str, settings: Settings) -> Recipe:
+    """What one variant trains at the scale of the settings.
+
+    Args:
+        network: `DEEPLAB` or `UNET`.
+        slimming: one of `SLIMMINGS` or `RIVALS`.
+        settings: as of the experiment.
+    """
+    recipe = replace(
+        Recipe.load(_RECIPES[network]),
+        name=f"{_PREFIXES[network]}_{slimming}",
+        exits=(),
+        **SCALES[settings.scale].changes,
+        **{**SLIMMINGS, **RIVALS}[slimming],
+    )
+    return replace(recipe, data=settings.data) if settings.data else recipe
