@@ -12,11 +12,8 @@ from mobile_export.experiments.settings import Settings
 
 EXPERIMENTS: dict[str, str] = {
     "bits_camvid": "bit-width decay (BFCN, arXiv 1612.00212) to 2/2 and 1/2 bits on CamVid",
-<<<<<<< HEAD
     "csc_camvid": "sparse coding in a U-Net (CSC-Unet, arXiv 2108.00408) on CamVid",
-=======
     "dance_camvid": "data and network slimming (DANCE, arXiv 2107.07706) on CamVid",
->>>>>>> wip-dance
     "integer_camvid": "8 bits after and in training (arXiv 2011.14504) against float32 on CamVid",
     "j_net_lgg": "J-Net (arXiv 2403.05340): tumours in 256x256 pixels from scans of 16, 32 and 64",
     "mess_camvid": "early exits (MESS, arXiv 2106.03527) for U-Net+PTA and DeepLabV3 on CamVid",
