@@ -181,11 +181,15 @@ def test_recalibration_is_that_of_the_native_size(network: kit.AdaptiveNetwork) 
 
 def test_schedules_draw_the_native_size() -> None:
     network = kit.FCNVGG16(CLASSES, NATIVE, width=0.05, input_sizes=[SMALL])
-    network.compile("sgd", "mse", schedule=PTASampling())
+    network.compile("sgd", kit.losses.SegmentationCrossEntropy(), schedule=PTASampling())
     assert {str(tier) for step in range(20) for tier in network.schedule.draw(step)} == {"plain"}
-    network.compile("sgd", "mse", schedule=PTASampling(weights={"plain_32x64": 1.0}))
+    network.compile(
+        "sgd",
+        kit.losses.SegmentationCrossEntropy(),
+        schedule=PTASampling(weights={"plain_32x64": 1.0}),
+    )
     with pytest.raises(InputError, match=r"`schedule` must draw tiers of the native .*plain_32x64"):
-        network.fit(pictures(NATIVE), np.zeros((2, *NATIVE)), verbose=0)
+        network.fit(pictures(NATIVE), np.zeros((2, *NATIVE), "int32"), verbose=0)
 
 
 def test_tiers_of_one_model_have_one_size(network: kit.AdaptiveNetwork) -> None:
@@ -210,6 +214,17 @@ def test_sizes_that_do_not_fit_are_named(sizes: Any, received: str) -> None:
         parse_sizes(sizes, NATIVE, 16)
 
 
-def test_every_family_names_its_multiple() -> None:
-    with pytest.raises(InputError, match=r"`input_sizes` must be .* multiples of 8 and smaller"):
-        kit.FCN(CLASSES, NATIVE, width=0.35, output_stride=8, input_sizes=[(36, 48)])
+@pytest.mark.parametrize(
+    ("family", "options", "multiple"),
+    [
+        (kit.AdaptiveUNet, {"width": 0.35}, 32),
+        (kit.CSCUNet, {"width": 1 / 16}, 16),
+        (kit.DeepLabV3, {"width": 0.35, "output_stride": 16}, 16),
+        (kit.ELUNet, {"width": 1 / 16}, 16),
+        (kit.FCN, {"width": 0.35, "output_stride": 8}, 8),
+        (kit.FCNVGG16, {"width": 0.05}, 32),
+    ],
+)
+def test_every_family_names_its_multiple(family: Any, options: Any, multiple: int) -> None:
+    with pytest.raises(InputError, match=rf"`input_sizes` .* multiples of {multiple} and smaller"):
+        family(CLASSES, NATIVE, **options, input_sizes=[(36, 48)])
