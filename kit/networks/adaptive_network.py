@@ -48,8 +48,8 @@ class AdaptiveNetwork(PartGraphs):
     `(batch, height, width, num_classes)`, of `output_size` where there is a tail.
     """
 
-    size_multiple: int
-    """Pixels of which heights and widths of images are multiples."""
+    size_multiple: int = 1
+    """Pixels of which heights and widths of images are multiples; a family says its own."""
 
     def __init__(
         self,
