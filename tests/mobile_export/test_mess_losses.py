@@ -1,36 +1,50 @@
 """The study of the heads' losses trains every mode on one trunk and compares them with the base."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import pytest
 
 from mobile_export.experiments import Results, Settings, find
 from mobile_export.experiments import mess_losses as study
-from tests.mobile_export.block_folder import TINY, one_by_one, write_blocks
+from mobile_export.experiments.runs import trained
 
-pytestmark = pytest.mark.timeout(900)
+MIOU = {
+    "ce": {"plain_exit1": 0.40, "plain_exit2": 0.50, "plain": 0.60},
+    "pfd_ce": {"plain_exit1": 0.42, "plain_exit2": 0.51, "plain": 0.60},
+}
+"""Made up: name of a run -> mIoU of its tiers."""
 
-MODES = ("ce", "pfd_ce")
-EXITS = ({"after": 6}, {"after": 9})
 
+@pytest.fixture
+def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Results:
+    """Two modes, one seed."""
+    trunk = tmp_path / study.TRUNK / "network.keras"
 
-@pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    """Two modes, one seed, a tiny trunk."""
-    data = write_blocks(tmp_path_factory.mktemp("data") / "blocks", train=8)
-    tiny = {**TINY, "configurations": {}, "exits": EXITS}
-    scale = study.Scale(tiny, {**tiny, "heads": ("fcn-r2",)}, seeds=1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(study.SCALES, "quick", scale)
-        patch.setattr(study, "MODES", dict.fromkeys(MODES))
-        patch.setattr(study, "side_by_side", one_by_one)
-        out = tmp_path_factory.mktemp("runs") / "losses"
-        return find("mess_losses")(Settings(out=out, scale="quick", seed=2, data=str(data)))
+    def made_up(work: object, todo: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Stands for trainings, each of the heads alone on the trunk that came before."""
+        if work is trained:
+            ((recipe, folder, _),) = todo
+            assert (recipe.phase, folder) == ("network", trunk.parent)
+            return [None]
+        for recipe, _, _ in todo:
+            assert (recipe.phase, recipe.initial) == ("heads", str(trunk))
+            assert recipe.head_loss == {"mode": recipe.name}
+        return [
+            {"variant": recipe.name, "seed": seed, "miou": MIOU[recipe.name]}
+            for recipe, _, seed in todo
+        ]
+
+    monkeypatch.setitem(study.SCALES, "quick", study.Scale({}, {}, seeds=1))
+    monkeypatch.setattr(study, "MODES", dict.fromkeys(MIOU))
+    monkeypatch.setattr(study, "side_by_side", made_up)
+    return find("mess_losses")(Settings(out=tmp_path, scale="quick", seed=2, data="blocks"))
 
 
 def test_each_mode_is_a_row_of_its_runs(found: Results) -> None:
-    assert [row["mode"] for row in found.rows] == list(MODES)
+    assert [row["mode"] for row in found.rows] == list(MIOU)
     runs = {run["variant"]: run for run in found.details["runs"]}
     for row in found.rows:
         miou = runs[row["mode"]]["miou"]

@@ -4,11 +4,15 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import pytest
 
+from kit.data import open_dataset
 from kit.errors import InputError
 from kit.training import Recipe
+from mobile_export.evaluation import evaluate_network
 from mobile_export.experiments.runs import scored
+from tests.mobile_export.block_folder import tiny_recipe, write_blocks
 
 RECIPE = Recipe(name="mine", data="nowhere", image_size=(64, 64), crop_size=(32, 32), epochs=1)
 
@@ -21,6 +25,19 @@ def out(tmp_path: Path) -> Path:
     content = {"variant": "mine", "of": {"recipe": RECIPE.to_dict(), "split": "test"}}
     (folder / "scores.json").write_text(json.dumps(content))
     return tmp_path
+
+
+def test_a_run_is_scored_on_its_split(tmp_path: Path) -> None:
+    data = write_blocks(tmp_path / "blocks", train=4)
+    recipe = replace(tiny_recipe(data), family="fcn_vgg16", width=0.125, configurations={})
+    told = scored(recipe, tmp_path / "runs", 3)
+    network = keras.saving.load_model(tmp_path / "runs" / "blocks_3" / "network.keras")
+    evaluation = evaluate_network(network, open_dataset(str(data), "val"))
+    for key in ("dice", "miou"):
+        assert told[key] == {
+            score.tier: pytest.approx(getattr(score, key), abs=1e-4) for score in evaluation.scores
+        }
+    assert scored(recipe, tmp_path / "runs", 3) == told
 
 
 def test_scores_suffice(out: Path) -> None:

@@ -14,9 +14,11 @@ from tests.kit.training.steps import EXITS, TIERS, Trained, numpy, optimizer
 
 def stub(exits: int) -> Any:
     """What a schedule asks of a network, without the weights."""
-    finals = tuple(Tier(name) for name in ("light", "medium", "heavy"))
+    names = ("light", "medium", "heavy")
+    finals = tuple(map(Tier, names))
     return SimpleNamespace(
         exits=(None,) * exits,
+        configurations=dict.fromkeys(names),
         final_tiers=finals,
         default_tier=finals[-1],
         resolve=Tier.parse,
