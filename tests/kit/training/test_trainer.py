@@ -39,6 +39,11 @@ RECIPE = Recipe(
     data_options={"count": 8, "image_size": (64, 96)},
 )
 
+SOONEST = replace(
+    RECIPE, epochs=1, family="fcn_vgg16", width=0.125, configurations={}, draw_weights={}
+)
+"""One epoch of the family that is soonest traced."""
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[trainer.TrainingResult, Path]:
@@ -138,13 +143,13 @@ def test_disk_full_leaves_nothing_half_written(
 
     monkeypatch.setattr(Path, "replace", fill)
     with pytest.raises(OSError, match=f"No space left on device: .*{name}"):
-        trainer.train(replace(RECIPE, epochs=1), tmp_path)
+        trainer.train(SOONEST, tmp_path)
     left = {path.name for path in tmp_path.iterdir()}
     assert name not in left
     assert not [path for path in left if path.startswith("partial")]
     if name == "network.keras":  # what was trained is not lost
         monkeypatch.undo()
-        assert trainer.train(replace(RECIPE, epochs=1), tmp_path, resume=True).path.is_file()
+        assert trainer.train(SOONEST, tmp_path, resume=True).path.is_file()
 
 
 def test_damaged_checkpoint_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
