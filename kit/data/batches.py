@@ -109,6 +109,10 @@ class Batches(keras.utils.PyDataset):
             return len(self.dataset) // self.batch_size
         return -(-len(self.dataset) // self.batch_size)
 
+    def sizes(self, epoch: int) -> list[tuple[int, int]]:
+        """(height, width) of the images of each batch that one epoch hands out."""
+        return [self.image_size] * len(self)
+
     def pixels(self, epoch: int) -> int:
         """Pixels of all images that one epoch hands out: the cost of training."""
         count = len(self.dataset)

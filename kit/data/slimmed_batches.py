@@ -168,9 +168,11 @@ class SlimmedBatches(Batches):
         """
         self.losses[np.stack(self._plan(epoch).chosen)] = losses
 
+    def sizes(self, epoch: int) -> list[Size]:
+        return list(self._plan(epoch).sizes)
+
     def pixels(self, epoch: int) -> int:
-        heights_and_widths = self._plan(epoch).sizes
-        return self.batch_size * sum(height * width for height, width in heights_and_widths)
+        return self.batch_size * sum(height * width for height, width in self.sizes(epoch))
 
     def full_pixels(self, epoch: int) -> int:
         """Pixels that an epoch would hand out without slimming."""

@@ -2,22 +2,25 @@
 
 Two networks are trained on the same crops for the same steps. Data slimming shows simple images at
 smaller sizes; network slimming removes channels of the modules that look at several scales. What
-training costs is counted in pixels times multiply-adds of a pixel; what inference costs also in
-measured time, at the native size and at the size that each image's detail asks for.
+training costs is counted in pixels times multiply-adds of a pixel, and in the measured time of its
+steps; what inference costs likewise, at the native size and at the size that each image's detail
+asks for.
 """
 
 import json
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 from typing import TYPE_CHECKING, Any
 
-from kit.data import open_dataset
+from kit.data import Slimming, open_dataset
 from kit.search.profiling import profile
 from kit.tiers import Tier
 from kit.training import Recipe, train
-from kit.training.trainer import HISTORY
+from kit.training.trainer import HISTORY, training_batches
+from kit.training.trainer import NETWORK as NETWORK_FILE
 from mobile_export.benchmark import benchmark, machine
 from mobile_export.evaluation import evaluate_bundle
 from mobile_export.experiments.dance_runs import (
@@ -38,9 +41,11 @@ from mobile_export.experiments.parallel import side_by_side
 from mobile_export.experiments.results import Results, Target
 from mobile_export.experiments.runs import scored
 from mobile_export.experiments.settings import Settings
+from mobile_export.experiments.step_times import step_times
 from mobile_export.exporter import export
 from mobile_export.metadata import versions
 from mobile_export.runtime import Segmenter
+from mobile_export.runtime.complexity import Size
 from mobile_export.sampling import spread
 from mobile_export.steps import Steps
 from mobile_export.tables import Column, milliseconds, percent, points
@@ -85,7 +90,7 @@ def run(settings: Settings) -> Results:
         VerificationError: a bundle fails a check.
     """
     scale = SCALES[settings.scale]
-    steps = Steps(3)
+    steps = Steps(4)
     todo = jobs(settings)
     steps.begin("train", f"{len(todo)} runs, and their scores on the test split")
     runs = side_by_side(counted, todo)
@@ -97,7 +102,9 @@ def run(settings: Settings) -> Results:
     }
     steps.begin("latency", "all files in turns, one thread")
     _time(int8, scale)
-    rows = _rows(runs, int8, settings)
+    steps.begin("step times", "training steps of each network and size, in turns, all threads")
+    seconds = {network: _seconds(network, runs, scale, settings) for network in (DEEPLAB, UNET)}
+    rows = _rows(runs, int8, seconds, settings)
     first = todo[0][0]
     about = {
         "command": settings.command(NAME),
@@ -108,7 +115,8 @@ def run(settings: Settings) -> Results:
         "epochs": first.epochs,
         "training cost": "pixels of all images of all steps, times multiply-adds of a pixel in the "
         "network of that epoch, to neither",
-        "training time": "seconds of all epochs, to neither, on a machine shared with other runs",
+        "training time": "steps of each size times the median time of such a step, of the first "
+        "seed, to neither",
         "by detail": f"each image at one of {[*map(list, scale.input_sizes)]} or the native size, "
         "as its mean Sobel gradient asks",
         "trained with": sorted({made["made_on"] for made in runs}),
@@ -182,17 +190,48 @@ def _time(int8: Mapping[Any, dict[str, Any]], scale: Scale) -> None:
         made["ms"] = {row.signature: row.p50_ms for row in found.rows if row.file == made["bundle"]}
 
 
+def _seconds(
+    network: str, runs: list[dict[str, Any]], scale: Scale, settings: Settings
+) -> dict[str, float]:
+    """Seconds of all steps of the first seed's runs, by what is slimmed."""
+    by_name = {name: _of(runs, network, name, settings) for name in _slimmings(network)}
+    plain = recipe_of(network, NEITHER, settings)
+    # What the steps of a run were made by: the whole network, or what slimming left of it.
+    makers = {NEITHER: plain} | {
+        name: replace(plain, initial=str(_folder(network, name, settings) / NETWORK_FILE))
+        for name in (NETWORK, BOTH)
+    }
+    step: dict[tuple[str, Size], float] = {}
+    for size in sorted(set(Slimming(**SLIMMINGS[DATA]["slimming"]).sizes_of(plain.crop_size))):
+        recipes = [replace(maker, crop_size=size) for maker in makers.values()]
+        found = step_times(recipes, rounds=scale.step_rounds, steps=2)
+        step |= {(name, size): median(of) for name, of in zip(makers, found, strict=True)}
+    whole = by_name[NEITHER][settings.seed]["history"][0]["macs"]
+    seconds = {}
+    for name, made in by_name.items():
+        batches = training_batches(recipe_of(network, name, settings), settings.seed)
+        seconds[name] = sum(
+            step[NEITHER if epoch["macs"] == whole else name, size]
+            for number, epoch in enumerate(made[settings.seed]["history"])
+            for size in batches.sizes(number)
+        )
+    return seconds
+
+
 # === Figures ===
 
 
 def _rows(
-    runs: list[dict[str, Any]], int8: Mapping[tuple[str, str], dict[str, Any]], settings: Settings
+    runs: list[dict[str, Any]],
+    int8: Mapping[tuple[str, str], dict[str, Any]],
+    seconds: Mapping[str, Mapping[str, float]],
+    settings: Settings,
 ) -> list[dict[str, Any]]:
     """A row a network and what is slimmed; means over seeds, ratios seed by seed."""
     rows = []
     for network in (DEEPLAB, UNET):
         plain = _of(runs, network, NEITHER, settings)
-        for slimming in (*SLIMMINGS, *(RIVALS if network == DEEPLAB else ())):
+        for slimming in _slimmings(network):
             made = _of(runs, network, slimming, settings)
             pairs = [(made[seed], plain[seed]) for seed in made]
             row = {
@@ -200,7 +239,7 @@ def _rows(
                 "slimmed": slimming,
                 "seeds": len(made),
                 "training": mean(own["cost"] / other["cost"] for own, other in pairs),
-                "training_time": mean(own["wall_s"] / other["wall_s"] for own, other in pairs),
+                "training_time": seconds[network][slimming] / seconds[network][NEITHER],
                 "miou": mean(_miou(own) for own in made.values()),
                 "to_neither": mean(_miou(own) - _miou(other) for own, other in pairs),
                 "least_to_neither": min(_miou(own) - _miou(other) for own, other in pairs),
@@ -209,6 +248,14 @@ def _rows(
                 row |= _inference(file, int8[network, NEITHER])
             rows.append({k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()})
     return rows
+
+
+def _slimmings(network: str) -> list[str]:
+    return [*SLIMMINGS, *(RIVALS if network == DEEPLAB else ())]
+
+
+def _folder(network: str, slimming: str, settings: Settings) -> Path:
+    return settings.out / f"{recipe_of(network, slimming, settings).name}_{settings.seed}"
 
 
 def _of(

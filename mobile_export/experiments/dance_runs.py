@@ -51,7 +51,8 @@ class Scale:
         input_sizes: `(height, width)` at which images of little detail are run.
         calibration_images: from the training split.
         min_agreement: share of pixels on which each int8 tier must agree with Keras.
-        rounds: of the benchmark, and of the turns of training steps.
+        rounds: of the benchmark.
+        step_rounds: timed turns of two training steps.
     """
 
     changes: Mapping[str, Any] = field(
@@ -66,6 +67,7 @@ class Scale:
     calibration_images: int = 200
     min_agreement: float = 0.8
     rounds: int = 50
+    step_rounds: int = 5
 
 
 SCALES = {
@@ -76,6 +78,7 @@ SCALES = {
         calibration_images=50,
         min_agreement=0.0,
         rounds=5,
+        step_rounds=2,
     ),
     "full": Scale(),
 }

@@ -30,6 +30,7 @@ from mobile_export.experiments.dance_runs import (
 MIOU = {NEITHER: 0.50, DATA: 0.51, NETWORK: 0.48, BOTH: 0.505, "random": 0.47, "infobatch": 0.52}
 COST = {NEITHER: 8.0, DATA: 5.0, NETWORK: 6.0, BOTH: 3.6, "random": 4.0, "infobatch": 6.4}
 MACS = {NEITHER: 1000, DATA: 1000, NETWORK: 500, BOTH: 450}
+SECONDS = {name: 100 * cost + 40 for name, cost in COST.items()}
 MS = {NEITHER: 20.0, DATA: 20.0, NETWORK: 12.0, BOTH: 11.0}
 
 
@@ -70,7 +71,6 @@ def _made_up(work: object, todo: Sequence[tuple[Recipe, Path, int, str]]) -> lis
             "seed": seed,
             "miou": {"plain": MIOU[_slimming(recipe)] + 0.01 * seed},
             "dice": {"plain": 0.6},
-            "wall_s": 10 * COST[_slimming(recipe)] * (1 + seed),
             "cost": COST[_slimming(recipe)] * (1 + seed),
             "made_on": "numpy, cpu:0",
         }
@@ -105,6 +105,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Results:
     monkeypatch.setattr(experiment, "side_by_side", _made_up)
     monkeypatch.setattr(experiment, "_int8", _made_up_file)
     monkeypatch.setattr(experiment, "benchmark", _made_up_times)
+    monkeypatch.setattr(experiment, "_seconds", lambda *arguments: SECONDS)
     return find("dance_camvid")(Settings(tmp_path, "full"))
 
 
@@ -113,7 +114,8 @@ def test_rows_follow_from_the_runs(results: Results) -> None:
     assert len(rows) == len(results.rows) == 2 * len(SLIMMINGS) + len(RIVALS)
     both = rows[UNET, BOTH]
     assert both["seeds"] == SCALES["full"].seeds
-    assert both["training"] == both["training_time"] == pytest.approx(3.6 / 8)
+    assert both["training"] == pytest.approx(3.6 / 8)
+    assert both["training_time"] == pytest.approx(400 / 840, abs=1e-5)
     assert both["to_neither"] == both["least_to_neither"] == pytest.approx(0.005)
     assert both["inference"] == 0.45
     assert both["latency"] == 0.55
@@ -156,3 +158,47 @@ def test_cost_is_pixels_times_multiply_adds(
     monkeypatch.setattr(experiment, "scored", lambda *arguments: {"seed": 1})
     found = experiment.counted(recipe, tmp_path, 1, "test")
     assert found == {"seed": 1, "cost": 1300, "history": epochs}
+
+
+def test_time_is_that_of_the_steps_of_each_size_and_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(tmp_path, "full")
+    sizes = {(64, 96): 1.0, (96, 128): 2.0, (128, 160): 4.0}
+    asked = []
+
+    def step_times(recipes: Sequence[Recipe], rounds: int, steps: int) -> list[list[float]]:
+        asked.append([recipe.initial for recipe in recipes])
+        whole = sizes[recipes[0].crop_size]
+        return [[whole] * 3, [whole / 2] * 3, [whole / 4] * 3]
+
+    class Batches:
+        def __init__(self, recipe: Recipe, seed: int) -> None:
+            self.is_slimmed = "smallest" in recipe.slimming
+
+        def sizes(self, epoch: int) -> list[tuple[int, int]]:
+            return list(sizes) if self.is_slimmed else [(128, 160)] * 3
+
+    runs = [
+        {
+            "variant": recipe.name,
+            "seed": seed,
+            "history": [
+                {"macs": 9},
+                {"macs": 5 if recipe.network_slimming else 9},
+            ],
+        }
+        for recipe, _, seed, _ in jobs(settings)
+    ]
+    monkeypatch.setattr(experiment, "step_times", step_times)
+    monkeypatch.setattr(experiment, "training_batches", Batches)
+    assert experiment._seconds(DEEPLAB, runs, SCALES["full"], settings) == {
+        NEITHER: 24,
+        DATA: 14,
+        NETWORK: 12 + 6,
+        BOTH: 7 + 7 / 4,
+        "random": 24,
+        "infobatch": 24,
+    }
+    slim = [str(tmp_path / f"deeplab_{name}_0" / "network.keras") for name in (NETWORK, BOTH)]
+    assert asked == [[None, *slim]] * 3

@@ -96,6 +96,7 @@ def test_batches_are_full_and_of_few_shapes(variant: str) -> None:
         shapes = [batch[0].shape for batch in given]
         assert {shape[0] for shape in shapes} == {4}
         assert {shape[1:3] for shape in shapes} <= set(SIZES)
+        assert [shape[1:3] for shape in shapes] == batches.sizes(epoch)
         assert shapes[0] < shapes[1]  # Keras takes from these that both sides vary
         assert len(seen(given)) == 4 * len(given)  # none twice
         for images, labels, weights in given:
