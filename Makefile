@@ -26,10 +26,11 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 quickstart: $(READY)
 	$(BIN)/tierseg quickstart --out $(OUT)
 
-# One worker a core, a file to a worker; more threads than that would only wait for each other.
+# One worker a core, a file to a worker; more threads than that would only wait for each other. In the files' own order:
+# by their number of tests, those of one long test would come last, when the other worker has nothing left to do.
 test: $(READY)
 	OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(BIN)/python -m pytest \
-		--numprocesses=$(WORKERS) --maxprocesses=4 --dist=loadfile --durations=15 $(PYTEST_ARGS)
+		--numprocesses=$(WORKERS) --maxprocesses=4 --dist=loadfile --no-loadscope-reorder --durations=15 $(PYTEST_ARGS)
 
 demo: $(READY)
 	$(BIN)/tierseg demo
