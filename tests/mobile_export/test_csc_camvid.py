@@ -64,7 +64,6 @@ def _made_up(work: object, todo: Sequence[tuple[Recipe, Path, int, str]]) -> lis
             },
             "dice": dict.fromkeys(tiers(recipe.name), MIOU[recipe.name][seed] + 0.1),
             "made_on": "tensorflow, cpu:0",
-            "wall_s": 10.0,
         }
         for recipe, _, seed, _ in todo
     ]
