@@ -85,9 +85,6 @@ def run(settings: Settings) -> Results:
         "to U-Net": "points of mIoU to the U-Net of the same seed, mean, least and most of the "
         "seeds",
         "trained with": sorted({made["made_on"] for made in scores}),
-        "training seconds": {
-            name: [made["wall_s"] for made in of_one] for name, of_one in by_variant.items()
-        },
         "machine": machine,
         "versions": versions(),
     }

@@ -29,8 +29,8 @@ class Variant:
 
 
 VARIANTS: Mapping[str, Variant] = {
-    UNET: Variant("U-Net", {"csc": {"unfoldings": 0}}, most_seeds=2),
-    BOTH: Variant("CSC-Unet", {"csc": {"unfoldings": 2}}, most_seeds=2),
+    UNET: Variant("U-Net", {"csc": {"unfoldings": 0}}, most_seeds=3),
+    BOTH: Variant("CSC-Unet", {"csc": {"unfoldings": 2}}, most_seeds=3),
     DIAL: Variant(
         "CSC-Unet, unfoldings drawn",
         {
@@ -55,7 +55,7 @@ class Scale:
     """
 
     changes: Mapping[str, Any] = field(default_factory=dict)
-    seeds: int = 2
+    seeds: int = 3
     calibration_images: int = 200
     min_agreement: float = 0.8
     rounds: int = 50

@@ -19,7 +19,7 @@ from mobile_export.experiments.csc_runs import (
     recipe_of,
 )
 
-MIOU = {UNET: [0.40, 0.42], BOTH: [0.46, 0.45], DIAL: [0.44]}
+MIOU = {UNET: [0.40, 0.42, 0.41], BOTH: [0.46, 0.45, 0.455], DIAL: [0.44]}
 """Made up: name of a run -> mIoU of each seed."""
 
 TIERS = {UNET: ("plain",), DIAL: ("t0", "t1", "t2")}
@@ -64,7 +64,6 @@ def _made_up(work: object, todo: Sequence[tuple[Recipe, Path, int, str]]) -> lis
             },
             "dice": dict.fromkeys(tiers(recipe.name), MIOU[recipe.name][seed] + 0.1),
             "made_on": "tensorflow, cpu:0",
-            "wall_s": 10.0,
         }
         for recipe, _, seed, _ in todo
     ]
