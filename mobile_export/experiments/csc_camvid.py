@@ -84,7 +84,8 @@ def run(settings: Settings) -> Results:
         f"{recipe.epochs} epochs (200), trained and run at {_size(recipe.image_size)} (352x480)",
         "to U-Net": "points of mIoU to the U-Net of the same seed, mean, least and most of the "
         "seeds",
-        "trained with": sorted({made["made_on"] for made in scores}),
+        "int8": "of the first seed",
+        "trained with": "; ".join(sorted({made["made_on"] for made in scores})),
         "machine": machine,
         "versions": versions(),
     }
@@ -163,6 +164,7 @@ def _rows(
                 "seeds": len(made),
                 "miou": round(mean(run["miou"][tier] for run in made), 5),
                 "dice": round(mean(run["dice"][tier] for run in made), 5),
+                "miou_of_seeds": [run["miou"][tier] for run in made],
                 **int8[name][tier],
                 "int8_to_float": round(int8[name][tier]["int8_miou"] - first, 5),
             }
@@ -187,7 +189,7 @@ def _targets(rows: list[dict[str, Any]]) -> list[Target]:
             "CSC-Unet to U-Net, seed by seed, least, points", 0.0, 100 * of_both["least_to_unet"]
         ),
         Target.at_least(
-            "CSC-Unet to U-Net, int8 files, points",
+            "CSC-Unet to U-Net, int8 files of the first seed, points",
             0.0,
             100 * (of_both["int8_miou"] - plain["int8_miou"]),
         ),
@@ -207,24 +209,32 @@ def _size(size: tuple[int, int]) -> str:
 
 
 def _draw(axes: "Axes", rows: list[dict[str, Any]]) -> None:
-    """MIoU against latency of the int8 files; the tiers of one network are joined."""
-    for name, variant in VARIANTS.items():
+    """MIoU in float32 against latency in int8: means as squares or joined, seeds as dots."""
+    for place, (name, variant) in enumerate(VARIANTS.items()):
         own = [row for row in rows if row["variant"] == name]
         axes.plot(
             [row["int8_ms"] for row in own],
-            [100 * row["int8_miou"] for row in own],
-            "o--" if name == DIAL else "s",
-            label=variant.title,
+            [100 * row["miou"] for row in own],
+            "s--",
+            color=f"C{place}",
+            label=f"{variant.title}, {own[0]['seeds']} seed{'s' * (own[0]['seeds'] > 1)}",
         )
-        for row in own if name == DIAL else ():
-            axes.annotate(
-                row["tier"],
-                (row["int8_ms"], 100 * row["int8_miou"]),
-                xytext=(5, -12),
-                textcoords="offset points",
+        for row in own:
+            axes.plot(
+                [row["int8_ms"]] * row["seeds"],
+                [100 * miou for miou in row["miou_of_seeds"]],
+                ".",
+                color=f"C{place}",
             )
+            if name == DIAL:
+                axes.annotate(
+                    row["tier"],
+                    (row["int8_ms"], 100 * row["miou"]),
+                    xytext=(5, -12),
+                    textcoords="offset points",
+                )
     axes.set_xlabel("median latency, int8, one thread, ms")
-    axes.set_ylabel("mIoU, int8, percent")
+    axes.set_ylabel("mIoU, float32, percent")
     axes.margins(0.12)
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")

@@ -100,6 +100,7 @@ def test_rows_are_means_and_differences_are_taken_seed_by_seed(found: Results) -
         pytest.approx(0.03),
         pytest.approx(0.06),
     )
+    assert both["miou_of_seeds"] == MIOU[BOTH]
     assert both["dice"] == pytest.approx(0.555)
     # That of the first seed, which is the one that was exported.
     assert both["int8_to_float"] == pytest.approx(-0.02)
@@ -112,7 +113,7 @@ def test_targets_are_gains_and_losses(found: Results) -> None:
     assert got == {
         "CSC-Unet to U-Net, mIoU, points": (">= 4.86", pytest.approx(4.5), False),
         "CSC-Unet to U-Net, seed by seed, least, points": (">= 0", pytest.approx(3), True),
-        "CSC-Unet to U-Net, int8 files, points": (">= 0", pytest.approx(6), True),
+        "CSC-Unet to U-Net, int8 files of the first seed, points": (">= 0", pytest.approx(6), True),
         "int8 to float32, worst tier, points": (">= -0.6", pytest.approx(-2), False),
         "parameters, CSC-Unet / U-Net": ("<= 1.01", pytest.approx(1.001), True),
     }
