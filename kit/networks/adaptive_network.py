@@ -65,6 +65,11 @@ class AdaptiveNetwork(PartGraphs):
     ) -> None:
         if not 2 <= num_classes <= 255:
             raise InputError(f"`num_classes` must be 2 to 255; received: {num_classes}")
+        if min(image_size) < 1 or any(side % self.size_multiple for side in image_size):
+            raise InputError(
+                f"`image_size` must be (height, width), both multiples of {self.size_multiple}; "
+                f"received: {tuple(image_size)}"
+            )
         super().__init__(
             num_classes, image_size, name, None if tail is None else TailConfig.parse(tail)
         )

@@ -83,12 +83,6 @@ class AdaptiveUNet(AdaptiveNetwork):
         tail: TailConfig | Mapping[str, Any] | None = None,
         input_sizes: Iterable[Sequence[int]] = (),
     ) -> None:
-        height, width_px = image_size
-        if height % STRIDE or width_px % STRIDE or min(image_size) < STRIDE:
-            raise InputError(
-                f"`image_size` must be (height, width), both multiples of {STRIDE}; "
-                f"received: {tuple(image_size)}"
-            )
         if len(decoder_widths) != 4:
             raise InputError(
                 "`decoder_widths` must be the channels at strides 16, 8, 4 and 2; "

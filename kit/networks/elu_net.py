@@ -77,11 +77,6 @@ class ELUNet(AdaptiveNetwork):
         tail: TailConfig | Mapping[str, Any] | None = None,
         input_sizes: Iterable[Sequence[int]] = (),
     ) -> None:
-        if min(image_size) < 1 or any(side % _STRIDE for side in image_size):
-            raise InputError(
-                f"`image_size` must be (height, width), both multiples of {_STRIDE}; "
-                f"received: {tuple(image_size)}"
-            )
         if width * _CHANNELS < 1:
             raise InputError(
                 f"`width` must be 1/{_CHANNELS} or more, one channel; received: {width}"

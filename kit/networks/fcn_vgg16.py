@@ -78,11 +78,6 @@ class FCNVGG16(AdaptiveNetwork):
         tail: TailConfig | Mapping[str, Any] | None = None,
         input_sizes: Iterable[Sequence[int]] = (),
     ) -> None:
-        if min(image_size) < 1 or any(side % _STRIDE for side in image_size):
-            raise InputError(
-                f"`image_size` must be (height, width), both multiples of {_STRIDE}; "
-                f"received: {tuple(image_size)}"
-            )
         if not 0 < width <= 1 or (encoder_weights is not None and width != 1):
             raise InputError(
                 "`width` must be above 0 and at most 1, and 1 for published weights; "

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from kit import AdaptiveNetwork
 from kit.data import open_dataset
-from kit.training import train
 from mobile_export.benchmark import benchmark
 from mobile_export.evaluation import evaluate_bundle
 from mobile_export.experiments.csc_runs import (
@@ -24,13 +23,12 @@ from mobile_export.experiments.csc_runs import (
     jobs,
     recipe_of,
 )
+from mobile_export.experiments.exported import exported, finished
 from mobile_export.experiments.parallel import side_by_side
 from mobile_export.experiments.results import Results, Target
 from mobile_export.experiments.runs import scored
 from mobile_export.experiments.settings import Settings
-from mobile_export.exporter import export
 from mobile_export.metadata import versions
-from mobile_export.sampling import spread
 from mobile_export.steps import Steps
 from mobile_export.tables import Column, millions, milliseconds, percent, points
 
@@ -107,19 +105,10 @@ def run(settings: Settings) -> Results:
 def _int8(name: str, scale: Scale, settings: Settings) -> dict[str, dict[str, Any]]:
     """Exports the first seed of a variant and scores the file; figures of each tier."""
     recipe = recipe_of(name, settings)
-    folder = settings.out / f"{name}_{settings.seed}"
-    network = train(recipe, folder, seed=settings.seed, resume=True, mixed_precision=False).network
+    network = finished(recipe, settings.out, settings.seed)
     bundle = settings.out / f"{name}.tflite"
-    train_set, test_set = (
-        open_dataset(recipe.data, split, **recipe.data_options) for split in ("train", "test")
-    )
-    export(
-        network,
-        bundle,
-        spread(train_set, scale.calibration_images),
-        labels=train_set.classes,
-        min_agreement=scale.min_agreement,
-    )
+    exported(network, bundle, recipe, scale)
+    test_set = open_dataset(recipe.data, "test", **recipe.data_options)
     scores = {score.tier: score for score in evaluate_bundle(bundle, test_set).scores}
     return {
         tier: {**_costs(network, tier), "int8_miou": round(score.miou, 5)}

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 from kit.data import Slimming, open_dataset
 from kit.search.profiling import profile
 from kit.tiers import Tier
-from kit.training import Recipe, train
-from kit.training.trainer import HISTORY, training_batches
+from kit.training import Recipe
+from kit.training.preparation import training_batches
+from kit.training.trainer import HISTORY
 from kit.training.trainer import NETWORK as NETWORK_FILE
 from mobile_export.benchmark import benchmark, machine
 from mobile_export.evaluation import evaluate_bundle
@@ -37,16 +38,15 @@ from mobile_export.experiments.dance_runs import (
     jobs,
     recipe_of,
 )
+from mobile_export.experiments.exported import exported, finished
 from mobile_export.experiments.parallel import side_by_side
 from mobile_export.experiments.results import Results, Target
 from mobile_export.experiments.runs import scored
 from mobile_export.experiments.settings import Settings
 from mobile_export.experiments.step_times import step_times
-from mobile_export.exporter import export
 from mobile_export.metadata import versions
 from mobile_export.runtime import Segmenter
 from mobile_export.runtime.complexity import Size
-from mobile_export.sampling import spread
 from mobile_export.steps import Steps
 from mobile_export.tables import Column, milliseconds, percent, points
 
@@ -154,18 +154,10 @@ def counted(recipe: Recipe, out: Path, seed: int, split: str) -> dict[str, Any]:
 
 def _int8(recipe: Recipe, scale: Scale, settings: Settings) -> dict[str, Any]:
     """Exports a trained network for several input sizes, and scores the file."""
-    folder = settings.out / f"{recipe.name}_{settings.seed}"
-    made = train(recipe, folder, seed=settings.seed, resume=True, mixed_precision=False).network
+    made = finished(recipe, settings.out, settings.seed)
     network = made.with_input_sizes(scale.input_sizes)
-    bundle = folder / f"{recipe.name}.tflite"
-    dataset = open_dataset(recipe.data, "train", **recipe.data_options)
-    export(
-        network,
-        bundle,
-        spread(dataset, scale.calibration_images),
-        labels=dataset.classes,
-        min_agreement=scale.min_agreement,
-    )
+    bundle = settings.out / f"{recipe.name}_{settings.seed}" / f"{recipe.name}.tflite"
+    exported(network, bundle, recipe, scale)
     test = open_dataset(recipe.data, "test", **recipe.data_options)
     native = network.default_tier.name
     scores = evaluate_bundle(bundle, test, [native], by_complexity=True)

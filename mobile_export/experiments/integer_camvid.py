@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from kit.data import open_dataset
 from kit.networks.presets import ADAPTIVE_UNET
-from kit.training import Recipe, train
+from kit.training import Recipe
 from mobile_export.benchmark import machine
 from mobile_export.evaluation import TierScore, evaluate_bundle
+from mobile_export.experiments.exported import exported, finished
 from mobile_export.experiments.integer_runs import (
     DEEPLAB,
     DISCARDED,
@@ -34,9 +35,7 @@ from mobile_export.experiments.results import Results, Target
 from mobile_export.experiments.runs import scored
 from mobile_export.experiments.settings import Settings
 from mobile_export.experiments.step_times import step_times
-from mobile_export.exporter import export
 from mobile_export.metadata import versions
-from mobile_export.sampling import spread
 from mobile_export.steps import Steps
 from mobile_export.tables import Column
 
@@ -128,17 +127,8 @@ def run(settings: Settings) -> Results:
 
 def _int8_scores(recipe: Recipe, scale: Scale, settings: Settings) -> tuple[TierScore, ...]:
     """Exports a network that has been trained, in its own arithmetic, and scores the file."""
-    folder = settings.out / f"{recipe.name}_{settings.seed}"
-    network = train(recipe, folder, seed=settings.seed, resume=True, mixed_precision=False).network
-    bundle = folder / f"{recipe.name}.tflite"
-    dataset = open_dataset(recipe.data, "train", **recipe.data_options)
-    export(
-        network,
-        bundle,
-        spread(dataset, scale.calibration_images),
-        labels=dataset.classes,
-        min_agreement=scale.min_agreement,
-    )
+    bundle = settings.out / f"{recipe.name}_{settings.seed}" / f"{recipe.name}.tflite"
+    exported(finished(recipe, settings.out, settings.seed), bundle, recipe, scale)
     return evaluate_bundle(bundle, open_dataset(recipe.data, "test", **recipe.data_options)).scores
 
 

@@ -16,9 +16,10 @@ import numpy as np
 
 from kit import AdaptiveNetwork, ELUNet
 from kit.data import Dataset, open_dataset
-from kit.training import Recipe, train
+from kit.training import Recipe
 from mobile_export.benchmark import in_turns, machine
 from mobile_export.candidate import Candidate
+from mobile_export.experiments.exported import exported, finished
 from mobile_export.experiments.j_net_runs import (
     BILINEAR,
     CONTROLS,
@@ -141,9 +142,7 @@ def _int8(scale: Scale, settings: Settings) -> dict[tuple[int, str], dict[str, A
         for control in (name for name in _EXPORTED if name in of_side):
             recipe = recipe_of(side, control, settings)
             folder = settings.out / f"{recipe.name}_{settings.seed}"
-            network = train(
-                recipe, folder, seed=settings.seed, resume=True, mixed_precision=False
-            ).network
+            network = finished(recipe, settings.out, settings.seed)
             found[side, control] = _exported(network, folder, recipe, scale)
             if control == LOW:
                 found[side, BASE] = _exported(network.without_tail(), folder, recipe, scale)
@@ -154,9 +153,7 @@ def _exported(
     network: AdaptiveNetwork, folder: Path, recipe: Recipe, scale: Scale
 ) -> dict[str, Any]:
     bundle = folder / f"{recipe.name}{'' if network.tail else '_base'}.tflite"
-    train_split = open_dataset(recipe.data, "train", **recipe.data_options)
-    images = spread(train_split, scale.calibration_images)
-    export(network, bundle, images, labels=train_split.classes, min_agreement=scale.min_agreement)
+    exported(network, bundle, recipe, scale)
     return {
         "path": bundle,
         "parameters": network.profile(network.default_tier).parameters,
@@ -212,13 +209,13 @@ def _rows(
     for side in (*scale.seeds, OUTPUT):
         for control in (BASE, *CONTROLS, FULL):
             made = _made(side, control, by_name)
-            exported = int8.get((side, control), {})
-            if not made and not exported:
+            file = int8.get((side, control), {})
+            if not made and not file:
                 continue
             row = {"side": side, "control": control, **timed.get((side, control), {})}
-            row |= {key: exported[key] for key in _COUNTS if key in exported}
-            if "scores" in exported:
-                row["int8_dice"] = exported["scores"]["dice"]
+            row |= {key: file[key] for key in _COUNTS if key in file}
+            if "scores" in file:
+                row["int8_dice"] = file["scores"]["dice"]
             if made:
                 row |= _means(made, by_name[name_of(side, LOW)], is_low=control == LOW)
             rows.append(row)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kit.training import Recipe
-from kit.training.trainer import prepared, training_batches
+from kit.training.preparation import prepared, training_batches
 
 
 def step_times(recipes: Sequence[Recipe], *, rounds: int, steps: int) -> list[list[float]]:

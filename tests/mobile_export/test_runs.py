@@ -5,12 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 from kit.data import open_dataset
 from kit.errors import InputError
 from kit.training import Recipe
 from mobile_export.evaluation import evaluate_network
+from mobile_export.experiments.exported import finished
 from mobile_export.experiments.runs import scored
 from tests.mobile_export.block_folder import tiny_recipe, write_blocks
 
@@ -38,6 +40,9 @@ def test_a_run_is_scored_on_its_split(tmp_path: Path) -> None:
             score.tier: pytest.approx(getattr(score, key), abs=1e-4) for score in evaluation.scores
         }
     assert scored(recipe, tmp_path / "runs", 3) == told
+    again = finished(recipe, tmp_path / "runs", 3)
+    for ours, theirs in zip(again.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_scores_suffice(out: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 import kit
 from kit.data import open_dataset
-from kit.training import Recipe, trainer
+from kit.training import Recipe, preparation, trainer
 from mobile_export import export
 from mobile_export.exporter import ExportResult
 from mobile_export.runtime import Bundle, Segmenter
@@ -44,7 +44,7 @@ def images() -> list[np.ndarray]:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> trainer.TrainingResult:
     folder = tmp_path_factory.mktemp("all")
-    original = trainer._compile
+    original = preparation._compile
 
     def untraced(network: kit.AdaptiveNetwork, *args: Any) -> None:
         """A few steps take less time than tracing one of each tier and size."""
@@ -52,7 +52,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> trainer.TrainingResult:
         network.run_eagerly = True
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "_compile", untraced)
+        patch.setattr(preparation, "_compile", untraced)
         patch.setenv("TIERSEG_CACHE", str(folder / "cache"))
         return trainer.train(RECIPE, folder / "run")
 

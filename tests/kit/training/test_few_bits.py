@@ -13,7 +13,7 @@ from keras import ops
 from kit.errors import InputError
 from kit.networks.fcn_vgg16 import FCNVGG16
 from kit.quantization import BitWidths, FakeQuant
-from kit.training import Recipe, trainer
+from kit.training import Recipe, preparation, trainer
 
 SIZE = (32, 32)
 RECIPE = Recipe(
@@ -97,7 +97,7 @@ def test_the_saved_network_has_the_last_widths_and_computes_the_same(
 
 
 def test_the_rate_begins_anew_with_each_part() -> None:
-    optimizer = trainer._optimizer(RECIPE, 40, 0)
+    optimizer = preparation._optimizer(RECIPE, 40, 0)
     rate = keras.saving.deserialize_keras_object(optimizer.get_config()["learning_rate"])
     # The shorter part has 20 steps, of which a tenth are the rise.
     assert (rate.steps, rate.restarts, rate.rise) == (40, (20,), 2)
@@ -148,4 +148,4 @@ def test_heads_alone_are_not_trained_while_the_trunk_loses_bits(heads: Recipe) -
         InputError,
         match=r"`precision_options` must be the widths of `initial` .*: weight_bits = 2$",
     ):
-        trainer.prepared(other, trainer.training_batches(other, 0))
+        preparation.prepared(other, preparation.training_batches(other, 0))

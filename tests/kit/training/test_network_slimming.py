@@ -11,7 +11,7 @@ import pytest
 
 import kit
 from kit.slimming import ChannelMap, NetworkSlimming
-from kit.training import Checkpoint, Recipe, trainer
+from kit.training import Checkpoint, Recipe, preparation, trainer
 from tests.kit.slimming.tiny import TinyNetwork
 
 SHARE, COUPLING = 0.4, 0.5
@@ -40,7 +40,7 @@ RECIPE = Recipe(
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The recipe's network is the smallest there is, and not traced, which would take longer."""
-    original = trainer._compile
+    original = preparation._compile
 
     def make(recipe: Recipe, dataset: kit.data.Dataset, seed: int) -> TinyNetwork:
         return TinyNetwork(len(dataset.classes), recipe.crop_size, {"heavy": "hh"})
@@ -49,8 +49,8 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         original(network, *args)
         network.run_eagerly = True
 
-    monkeypatch.setattr(trainer, "_network", make)
-    monkeypatch.setattr(trainer, "_compile", untraced)
+    monkeypatch.setattr(preparation, "_network", make)
+    monkeypatch.setattr(preparation, "_compile", untraced)
     monkeypatch.setenv("TIERSEG_CACHE", str(tmp_path / "cache"))
 
 
@@ -63,7 +63,7 @@ def test_the_smaller_network_is_trained_on_and_a_kill_costs_nothing(
     network, history = whole.network, whole.history
 
     # One milestone, behind the first of three epochs.
-    batches = trainer.training_batches(RECIPE, 0)
+    batches = preparation.training_batches(RECIPE, 0)
     pixels = batches.pixels(0) / (len(batches) * 3 * 64 * 64)
     assert 0.25 < pixels < 1
     target = NetworkSlimming.parse(RECIPE.network_slimming).target(1, 3, pixels)

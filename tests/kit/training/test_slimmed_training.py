@@ -9,7 +9,7 @@ import pytest
 
 import kit
 from kit.errors import InputError
-from kit.training import Checkpoint, Recipe, trainer
+from kit.training import Checkpoint, Recipe, preparation, trainer
 
 RECIPE = Recipe(
     name="slim",
@@ -51,7 +51,7 @@ def test_a_run_on_two_sizes_resumes_and_says_what_it_cost(
         whole = trainer.train(recipe, tmp_path / "whole")
     assert whole.network.image_size == RECIPE.image_size
     assert [str(tier) for tier in whole.network.tiers] == ["plain_32x64", "plain"]
-    batches = trainer.training_batches(recipe, 0)
+    batches = preparation.training_batches(recipe, 0)
     for number, epoch in enumerate(whole.history):
         assert sum(epoch["draws"].values()) == 4  # 9 of 12 images are kept
         assert epoch["full_pixels"] == 12 * 64 * 64
@@ -75,7 +75,7 @@ def test_sizes_are_those_of_the_recipe_and_known_before_training(
     # The crops of training are smaller than a size of the network that it goes on from.
     kit.FCNVGG16(11, (128, 128), width=0.125, input_sizes=[(64, 96)]).save(tmp_path / "a.keras")
     recipe = replace(RECIPE, initial=str(tmp_path / "a.keras"))
-    network = trainer.prepared(recipe, trainer.training_batches(recipe, 0))
+    network = preparation.prepared(recipe, preparation.training_batches(recipe, 0))
     assert (network.image_size, network.input_sizes) == (RECIPE.crop_size, ())
 
 
@@ -84,8 +84,8 @@ def test_all_kept_at_full_size_and_equal_weight_is_training_without(
 ) -> None:
     monkeypatch.setenv("TIERSEG_CACHE", str(tmp_path))
     slimming = {"sizes": 1, "drop": "none", "weight": "equal"}
-    same = trainer.training_batches(replace(RECIPE, slimming=slimming), 0)
-    plain = trainer.training_batches(replace(RECIPE, slimming={}), 0)
+    same = preparation.training_batches(replace(RECIPE, slimming=slimming), 0)
+    plain = preparation.training_batches(replace(RECIPE, slimming={}), 0)
     assert len(same) == len(plain)
     assert same.pixels(0) == plain.pixels(0)
     images = [np.concatenate([b[i][0] for i in range(len(b))]) for b in (same, plain)]

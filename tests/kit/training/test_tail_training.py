@@ -10,7 +10,7 @@ import pytest
 from kit.errors import InputError
 from kit.layers import TailConfig
 from kit.losses import MultiLevelLoss
-from kit.training import Recipe, trainer
+from kit.training import Recipe, preparation, trainer
 
 RECIPE = Recipe(
     name="large",
@@ -52,19 +52,19 @@ def test_a_recipe_trains_a_tail(large: trainer.TrainingResult) -> None:
 
 
 def test_labels_have_their_size_and_the_loss_its_levels() -> None:
-    batches = trainer.training_batches(RECIPE, 0)
+    batches = preparation.training_batches(RECIPE, 0)
     images, labels = batches[0]
     assert (images.shape, labels.shape) == ((2, 64, 64, 3), (2, 128, 128))
-    network = trainer.prepared(RECIPE, batches)
+    network = preparation.prepared(RECIPE, batches)
     assert isinstance(network.loss, MultiLevelLoss)
     assert type(network.optimizer) is keras.optimizers.Adam
     assert float(network.optimizer.learning_rate) == pytest.approx(RECIPE.learning_rate)
 
 
 def test_on_small_labels_the_tail_is_put_on_afterwards(tmp_path: Path) -> None:
-    batches = trainer.training_batches(LOW, 0)
+    batches = preparation.training_batches(LOW, 0)
     assert batches[0][1].shape == (2, 64, 64)
-    assert trainer.prepared(LOW, batches).tail is None
+    assert preparation.prepared(LOW, batches).tail is None
     result = trainer.train(LOW, tmp_path / "low")
     assert result.network.tail == TailConfig(2, kind="bilinear")
     image = np.random.default_rng(0).uniform(0, 255, (1, 64, 96, 3)).astype("float32")
@@ -79,8 +79,8 @@ def test_all_controls_begin_with_the_same_network_on_the_same_images() -> None:
     shuffled = replace(RECIPE, tail={"scale": 2, "kind": "pixel_shuffle"})
     made = []
     for recipe in (RECIPE, LOW, shuffled):
-        batches = trainer.training_batches(recipe, 3)
-        network = trainer.prepared(recipe, batches, seed=3)
+        batches = preparation.training_batches(recipe, 3)
+        network = preparation.prepared(recipe, batches, seed=3)
         plain = network.without_tail() if network.tail else network
         made.append([*plain.get_weights(), batches[1][0]])
     for other in made[1:]:
@@ -92,7 +92,7 @@ def test_labels_shrink_with_slimmed_images(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("TIERSEG_CACHE", str(tmp_path / "cache"))
     slimming = {"projection": "empirical", "sizes": 2, "drop": "none"}
     recipe = replace(RECIPE, slimming=slimming, augmentation={"scale": (1, 1)})
-    batches = trainer.training_batches(recipe, 0)
+    batches = preparation.training_batches(recipe, 0)
     sizes = {batches[k][0].shape[1:3]: batches[k][1].shape[1:3] for k in range(len(batches))}
     assert sizes == {(32, 32): (64, 64), (64, 64): (128, 128)}
     result = trainer.train(recipe, tmp_path / "slim")
@@ -103,17 +103,17 @@ def test_a_saved_network_goes_on_with_its_own_tail_alone(
     large: trainer.TrainingResult, tmp_path: Path
 ) -> None:
     recipe = replace(RECIPE, name="next", initial=str(large.path))
-    batches = trainer.training_batches(recipe, 0)
-    network = trainer.prepared(recipe, batches)
+    batches = preparation.training_batches(recipe, 0)
+    network = preparation.prepared(recipe, batches)
     np.testing.assert_array_equal(
         network.tails[0].get_weights()[0], large.network.tails[0].get_weights()[0]
     )
     for tail in ({}, {"scale": 4}, {"scale": 2, "kind": "bilinear"}):
         with pytest.raises(InputError, match="recipe 'next': `tail` must be that of `initial`"):
-            trainer.prepared(replace(recipe, tail=tail), batches)
+            preparation.prepared(replace(recipe, tail=tail), batches)
     plain = tmp_path / "plain.keras"
     large.network.without_tail().save(plain)
-    assert trainer.prepared(replace(recipe, initial=str(plain)), batches).tail == TailConfig(2)
+    assert preparation.prepared(replace(recipe, initial=str(plain)), batches).tail == TailConfig(2)
 
 
 def test_a_tail_trains_in_8_bits(tmp_path: Path) -> None:

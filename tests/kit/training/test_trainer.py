@@ -17,7 +17,7 @@ from kit.networks import CSCUNet, ELUNet
 from kit.networks.adaptive_network import AdaptiveNetwork
 from kit.networks.exit import Exit
 from kit.search import ExitPolicy
-from kit.training import Checkpoint, ExitHeads, Recipe, trainer
+from kit.training import Checkpoint, ExitHeads, Recipe, preparation, trainer
 from tests.kit.small import small_unet
 
 RECIPE = Recipe(
@@ -79,14 +79,14 @@ def test_mixed_precision_computes_in_bfloat16_and_saves_float32(
     finished: tuple[trainer.TrainingResult, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[str] = []
-    original = trainer._compile
+    original = preparation._compile
 
     def spy(network: keras.Model, *args: object) -> None:
         convolution = network.tier("light").get_layer("Conv1")
         made.extend([convolution.compute_dtype, convolution.kernel.dtype])
         original(network, *args)
 
-    monkeypatch.setattr(trainer, "_compile", spy)
+    monkeypatch.setattr(preparation, "_compile", spy)
     result = trainer.train(replace(RECIPE, epochs=1), tmp_path / "mixed", mixed_precision=True)
     assert made == ["bfloat16", "float32"]
     loaded = keras.saving.load_model(result.path)
@@ -252,7 +252,7 @@ def test_recipe_names_its_own_configurations_and_light_branches(tmp_path: Path) 
     # Expansion 3 instead of 6 leaves less to compute; without it no strided block may be light.
     assert network.profile("thin").macs < network.profile("full").macs
     plain = replace(recipe, adaptive=False, draw_weights={})
-    assert list(trainer._network(plain, _dataset(plain), 0).configurations) == ["plain"]
+    assert list(preparation._network(plain, _dataset(plain), 0).configurations) == ["plain"]
 
 
 def test_moving_averages_stay_without_recalibration(
@@ -337,7 +337,7 @@ def test_a_recipe_names_another_family(family: str, kind: type) -> None:
         configurations=own,
         exits=({"after": 13, "head": "fcn-r2"},),
     )
-    network = trainer._network(recipe, _dataset(recipe), 0)
+    network = preparation._network(recipe, _dataset(recipe), 0)
     assert isinstance(network, kind)
     assert [exit_.to_dict() for exit_ in network.exits] == [
         {"after": 13, "head": "fcn-r2", "policy": ExitPolicy().to_dict()}
@@ -345,7 +345,7 @@ def test_a_recipe_names_another_family(family: str, kind: type) -> None:
     assert (network.output_stride, network.width) == (16, 0.35)
     assert network.configurations == own
     plain = replace(recipe, configurations={}, exits=())
-    assert list(trainer._network(plain, _dataset(plain), 0).configurations) == ["plain"]
+    assert list(preparation._network(plain, _dataset(plain), 0).configurations) == ["plain"]
 
 
 def test_exits_are_trained_and_saved(first_stage: trainer.TrainingResult) -> None:
@@ -362,7 +362,7 @@ def test_a_run_starts_from_the_weights_of_a_saved_network(
     """Exits of its own or others, at another size; the origin is remembered."""
     for exits in ((), (EXITS[0], {"after": 18})):
         recipe = replace(STAGE_2, initial=str(first_stage.path), exits=exits, name="next")
-        network = trainer._network(recipe, _dataset(recipe), seed=5)
+        network = preparation._network(recipe, _dataset(recipe), seed=5)
         assert network.image_size == recipe.crop_size
         assert_equal(weights(network, heads=False), weights(first_stage.network, heads=False))
         before, now = weights(first_stage.network, heads=True), weights(network, heads=True)
@@ -381,7 +381,7 @@ def test_a_recipe_puts_several_heads_at_the_points_of_a_saved_network(
     first_stage: trainer.TrainingResult,
 ) -> None:
     recipe = replace(STAGE_2, initial=str(first_stage.path), heads=("fcn-r2", "fcn"))
-    network = trainer._network(recipe, _dataset(recipe), 0)
+    network = preparation._network(recipe, _dataset(recipe), 0)
     assert [(exit_.after, exit_.head.name) for exit_ in network.exits] == [
         (13, "fcn-r2"),
         (13, "fcn"),
@@ -407,7 +407,7 @@ def test_the_second_stage_trains_heads_alone(
 def test_the_losses_of_the_heads_are_the_recipe_s(first_stage: trainer.TrainingResult) -> None:
     recipe = replace(STAGE_2, head_loss={"mode": "pfd_both", "temperature": 2.0})
     network = first_stage.network
-    schedule = trainer._schedule(network, recipe, [1.0] * network.num_classes, 10, 0)
+    schedule = preparation._schedule(network, recipe, [1.0] * network.num_classes, 10, 0)
     assert isinstance(schedule, ExitHeads)
     loss = schedule.exit_loss
     assert (loss.mode, loss.temperature) == ("pfd_both", 2.0)
