@@ -13,7 +13,7 @@ from kit.data.complexity import complexities, complexity
 from kit.data.complexity_projection import ComplexityProjection
 from kit.data.dataset import Dataset
 from kit.data.grouping import k_means, thirds
-from kit.data.slimming import LOSS, RESAMPLING, Slimming
+from kit.data.slimming import LOSS, ONCE, RESAMPLING, WINDOW, Slimming
 from kit.errors import InputError
 
 Size = tuple[int, int]
@@ -190,11 +190,16 @@ class SlimmedBatches(Batches):
         return *self._stack(epoch, chosen, plan.sizes[index]), plan.weights[chosen, None, None]
 
     def _variant(self, epoch: int, i: int, size: Size) -> tuple[np.ndarray, np.ndarray]:
-        resampling = RESAMPLING[self.slimming.resampling]
-        if resampling is None:
+        how = self.slimming.resampling
+        if how == ONCE:
             return super()._variant(epoch, i, size)
         image, label = super()._variant(epoch, i, self.image_size)
-        return resize(image, size, resampling), self._label_of(label, size)
+        if how != WINDOW:
+            return resize(image, size, RESAMPLING[how]), self._label_of(label, size)
+        # Not (seed, epoch, 1 + i), with which the crop itself is drawn.
+        rng = np.random.default_rng((self.seed, epoch, 1 + i, 1))
+        place = rng.integers(0, np.subtract(self.image_size, size), endpoint=True)
+        return _window(image, place, size, 1), _window(label, place, size, self.label_scale or 1)
 
     def _following(self, epoch: int, index: int, count: int) -> list[tuple[int, int]]:
         ahead = super()._following(epoch, index, count)
@@ -324,3 +329,9 @@ class SlimmedBatches(Batches):
                     f"epoch; got {self.batch_size}, of which epoch {epoch + 1} fills {len(sizes)}, "
                     f"all of {name} {sizes[0][side]}"
                 )
+
+
+def _window(array: np.ndarray, place: np.ndarray, size: Size, scale: int) -> np.ndarray:
+    """A part of an image, or of a label map `scale` times as large; `place` is its corner."""
+    row, column = scale * place
+    return array[row : row + scale * size[0], column : column + scale * size[1]]

@@ -11,11 +11,13 @@ from kit.data.complexity_projection import check_kind
 from kit.errors import InputError
 
 RESAMPLING = {
-    "once": None,
     "nearest": Image.Resampling.NEAREST,
     "area": Image.Resampling.BOX,
     "bilinear": Image.Resampling.BILINEAR,
 }
+
+ONCE, WINDOW = "once", "window"
+"""Without resampling a crop of full size: one is cut at its own, or a part is taken of it."""
 
 LOSS = "loss"
 """Measure of complexity by the network that is trained, not by the image."""
@@ -26,7 +28,7 @@ _CHOICES = {
     "grouping": ("image", "k_means", "thirds"),
     "drop": ("complexity", "random", "below_mean", "none"),
     "weight": ("complexity", "unbiased", "equal"),
-    "resampling": tuple(RESAMPLING),
+    "resampling": (ONCE, *RESAMPLING, WINDOW),
 }
 
 
@@ -69,7 +71,8 @@ class Slimming:
         full_at_end: share of the epochs, at the end, whose steps take all images in turn, at full
             size and equal weight (InfoBatch), 0 to below 1.
         resampling: `"once"` cuts the crop at its size, with antialiasing; `"nearest"`, `"area"` and
-            `"bilinear"` shrink a crop of full size so.
+            `"bilinear"` shrink a crop of full size so. `"window"` shrinks nothing: of a crop of
+            full size it takes a part, so that training and use see the same scale.
 
     Raises:
         InputError: an argument is unknown or out of range.
@@ -88,7 +91,7 @@ class Slimming:
     weight: str = "complexity"
     weight_floor: float = 0.1
     full_at_end: float = 0.0
-    resampling: str = "once"
+    resampling: str = ONCE
 
     def __post_init__(self) -> None:
         check_kind(self.projection)

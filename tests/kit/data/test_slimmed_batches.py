@@ -64,6 +64,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "k-means": {"grouping": "k_means"},
     "thirds": {"grouping": "thirds", "resampling": "nearest"},
     "augmented": {"augmentation": AUGMENTATION, "resampling": "area"},
+    "windows": {"augmentation": AUGMENTATION, "resampling": "window"},
     "random": {"drop": "random", "weight": "equal"},
     "unbiased": {"drop": "below_mean", "weight": "unbiased", "projection": "linear"},
     "crops": {"scored": "crop", "augmentation": AUGMENTATION},
@@ -229,6 +230,36 @@ def test_a_crop_is_that_of_full_size_shrunk() -> None:
     ):
         want = Image.fromarray(source).resize((12, 8), Image.Resampling.NEAREST)
         np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("augmentation", [None, AUGMENTATION], ids=["whole", "augmented"])
+def test_a_window_is_a_part_of_the_crop_of_full_size(augmentation: Augmentation | None) -> None:
+    options = {**KEEP_ALL, "augmentation": augmentation, "label_size": (32, 48)}
+    cut, whole = made(resampling="window", **options), made(sizes=1, **options)
+    places = set()
+    for epoch in range(4):
+        small = all_of(cut, epoch)[0]
+        assert small[0].shape[1:3] == (8, 12)
+        assert small[1].shape[1:] == (16, 24)
+        crops = {}
+        for images, labels, _ in all_of(whole, epoch):
+            for image, label in zip(images, labels, strict=True):
+                crops[int(image[0, 0, 0])] = (image, label)
+        for image, label, _ in zip(*small, strict=True):
+            crop, of_crop = crops[int(image[0, 0, 0])]
+            found = [
+                (row, column)
+                for row in range(9)
+                for column in range(13)
+                if np.array_equal(crop[row : row + 8, column : column + 12], image)
+            ]
+            assert found
+            assert any(
+                np.array_equal(of_crop[2 * y : 2 * y + 16, 2 * x : 2 * x + 24], label)
+                for y, x in found
+            )
+            places.update(found)
+    assert len(places) > 4
 
 
 def test_batches_of_full_size_for_statistics() -> None:
