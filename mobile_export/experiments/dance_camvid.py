@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import TYPE_CHECKING, Any
 
-from kit.data import Slimming, open_dataset
+from kit.data import open_dataset
 from kit.search.profiling import profile
 from kit.tiers import Tier
 from kit.training import Recipe
@@ -193,21 +193,24 @@ def _seconds(
         name: replace(plain, initial=str(_folder(network, name, settings) / NETWORK_FILE))
         for name in (NETWORK, BOTH)
     }
-    step: dict[tuple[str, Size], float] = {}
-    for size in sorted(set(Slimming(**SLIMMINGS[DATA]["slimming"]).sizes_of(plain.crop_size))):
-        recipes = [replace(maker, crop_size=size) for maker in makers.values()]
-        found = step_times(recipes, rounds=scale.step_rounds, steps=2)
-        step |= {(name, size): median(of) for name, of in zip(makers, found, strict=True)}
     whole = by_name[NEITHER][settings.seed]["history"][0]["macs"]
-    seconds = {}
+    counts: dict[str, Counter[tuple[str, Size]]] = {}
     for name, made in by_name.items():
         batches = training_batches(recipe_of(network, name, settings), settings.seed)
-        seconds[name] = sum(
-            step[NEITHER if epoch["macs"] == whole else name, size]
+        counts[name] = Counter(
+            (NEITHER if epoch["macs"] == whole else name, size)
             for number, epoch in enumerate(made[settings.seed]["history"])
             for size in batches.sizes(number)
         )
-    return seconds
+    step: dict[tuple[str, Size], float] = {}
+    for size in sorted({size for count in counts.values() for _, size in count}):
+        recipes = [replace(maker, crop_size=size) for maker in makers.values()]
+        found = step_times(recipes, rounds=scale.step_rounds, steps=2)
+        step |= {(name, size): median(of) for name, of in zip(makers, found, strict=True)}
+    return {
+        name: sum(step[key] * times for key, times in count.items())
+        for name, count in counts.items()
+    }
 
 
 # === Figures ===

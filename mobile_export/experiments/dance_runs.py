@@ -54,7 +54,7 @@ class Scale:
 
     Args:
         changes: fields that differ from those of both recipes.
-        seeds: runs of each variant; of rivals one.
+        seeds: runs of what is slimmed how; of those not named, and of rivals, one.
         input_sizes: `(height, width)` at which images of little detail are run.
         calibration_images: from the training split.
         min_agreement: share of pixels on which each int8 tier must agree with Keras.
@@ -69,7 +69,7 @@ class Scale:
             "epochs": 20,
         }
     )
-    seeds: int = 2
+    seeds: Mapping[str, int] = field(default_factory=lambda: {NEITHER: 2, BOTH: 2})
     input_sizes: tuple[tuple[int, int], ...] = ((128, 160), (192, 256))
     calibration_images: int = 200
     min_agreement: float = 0.8
@@ -80,7 +80,7 @@ class Scale:
 SCALES = {
     "quick": Scale(
         {"crop_size": (64, 96), "image_size": (96, 128), "epochs": 4},
-        seeds=1,
+        seeds={},
         input_sizes=((64, 96),),
         calibration_images=50,
         min_agreement=0.0,
@@ -93,12 +93,14 @@ SCALES = {
 
 def jobs(settings: Settings) -> list[tuple[Recipe, Path, int, str]]:
     """Arguments of `scored` for every run, so that other machines can make some of them."""
-    names = [(network, slimming) for network in _RECIPES for slimming in SLIMMINGS]
-    firsts = [*names, *((DEEPLAB, rival) for rival in RIVALS)]
+    seeds = SCALES[settings.scale].seeds
+    slimmings = {DEEPLAB: (*SLIMMINGS, *RIVALS), UNET: tuple(SLIMMINGS)}
     return [
-        (recipe_of(*name, settings), settings.out, settings.seed + index, "test")
-        for index in range(SCALES[settings.scale].seeds)
-        for name in (names if index else firsts)
+        (recipe_of(network, slimming, settings), settings.out, settings.seed + index, "test")
+        for index in range(max(seeds.values(), default=1))
+        for network in _RECIPES
+        for slimming in slimmings[network]
+        if index < seeds.get(slimming, 1)
     ]
 
 
