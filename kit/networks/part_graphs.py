@@ -148,14 +148,19 @@ class PartGraphs(TierGraphs):
             policy: How sure pixels are told; the exit's own by default.
 
         Returns:
-            Model from `state_x`, the features, to `mask` and `confidence` as of `predictor`.
+            Model from `state_x`, the features, to `mask` and `confidence` as of `predictor`; that
+            of a final exit begins with all of `state_*` that its blocks leave.
         """
         tier = self.resolve(name)
         policy = policy or self.policy(tier)
 
         def make() -> tuple[Any, Any]:
-            trunk = self._trunk(tier, self._depth(tier), self._plain)
-            x = self._handed_in("state_x", trunk.outputs[0])
-            return {"state_x": x}, self._decide(self._logits(tier, {"x": x}), policy)
+            if tier.exit is None:
+                inputs, state = self._entry(tier, self._depth(tier))
+            else:
+                trunk = self._trunk(tier, self._depth(tier), self._plain)
+                state = {"x": self._handed_in("state_x", trunk.outputs[0])}
+                inputs = {"state_x": state["x"]}
+            return inputs, self._decide(self._logits(tier, state), policy)
 
         return self._model(f"{tier}_head_{policy}", make, tier)

@@ -16,12 +16,13 @@ _RECIPES = {DEEPLAB: "camvid_deeplab", UNET: "camvid_plain"}
 _PREFIXES = {DEEPLAB: "deeplab", UNET: "unet"}
 # Windows, for networks that were trained on shrunk images lost far more: the row `SHRUNK`.
 _DATA: Mapping[str, Any] = {
-    "smallest": 0.75,
+    "smallest": 0.7,
     "resampling": "window",
     "drop": "none",
     "weight": "equal",
 }
-_CHANNELS: Mapping[str, Any] = {"share": 0.7, "begin": 0.05, "end": 0.1, "milestones": 2}
+_SMALL_ENCODER = "${TIERSEG_WEIGHTS}/mobilenet_v2_0.35_224_imagenet_no_top.weights.h5"
+_CHANNELS: Mapping[str, Any] = {"share": 0.6, "begin": 0.1, "end": 0.3, "milestones": 3}
 
 SLIMMINGS: Mapping[str, Mapping[str, Any]] = {
     NEITHER: {},
@@ -64,13 +65,17 @@ class Scale:
 
     changes: Mapping[str, Any] = field(
         default_factory=lambda: {
-            "crop_size": (128, 160),
-            "image_size": (256, 320),
-            "epochs": 20,
+            "crop_size": (96, 128),
+            "image_size": (192, 256),
+            "epochs": 64,
+            "width": 0.35,
+            "encoder_weights": _SMALL_ENCODER,
+            "head_channels": 128,
+            "decoder_widths": (96, 64, 48, 32),
         }
     )
     seeds: Mapping[str, int] = field(default_factory=lambda: {NEITHER: 2, BOTH: 2})
-    input_sizes: tuple[tuple[int, int], ...] = ((128, 160), (192, 256))
+    input_sizes: tuple[tuple[int, int], ...] = ((96, 128), (128, 192))
     calibration_images: int = 200
     min_agreement: float = 0.8
     rounds: int = 50

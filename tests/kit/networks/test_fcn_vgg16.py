@@ -224,6 +224,17 @@ def test_states_are_what_the_blocks_give(network: kit.FCNVGG16, images: np.ndarr
         np.testing.assert_allclose(numpy(given[f"state_{key}"]), numpy(expected[key]), atol=1e-5)
 
 
+def test_the_final_head_begins_with_all_that_the_blocks_leave(
+    network: kit.FCNVGG16, images: np.ndarray
+) -> None:
+    depth = len(network.configurations["plain"])
+    state = network.segment_model("plain", 0, depth)(images)
+    assert set(state) == {"state_x", "state_pool3", "state_pool4"}
+    decided = network.head_model("plain")(state)
+    for key, expected in network.predictor("plain")(images).items():
+        np.testing.assert_allclose(numpy(decided[key]), numpy(expected), atol=1e-3)
+
+
 def test_costs_are_those_counted_by_hand(wide: kit.FCNVGG16) -> None:
     # Pixels, taps, channels in and out, and whether there is a bias; by the input's pixels where a
     # convolution is transposed.
