@@ -76,23 +76,24 @@ def test_saved_network_is_the_trained_one_at_the_device_size(
 
 
 def test_mixed_precision_computes_in_bfloat16_and_saves_float32(
-    finished: tuple[trainer.TrainingResult, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[str] = []
     original = preparation._compile
 
     def spy(network: keras.Model, *args: object) -> None:
-        convolution = network.tier("light").get_layer("Conv1")
+        convolution = network.blocks[0].steps[0]
         made.extend([convolution.compute_dtype, convolution.kernel.dtype])
         original(network, *args)
 
+    exact = trainer.train(SOONEST, tmp_path / "exact").history[0]["loss"]
     monkeypatch.setattr(preparation, "_compile", spy)
-    result = trainer.train(replace(RECIPE, epochs=1), tmp_path / "mixed", mixed_precision=True)
+    result = trainer.train(SOONEST, tmp_path / "mixed", mixed_precision=True)
     assert made == ["bfloat16", "float32"]
     loaded = keras.saving.load_model(result.path)
-    assert {layer.compute_dtype for layer in loaded.tier("light").layers} == {"float32"}
+    assert {layer.compute_dtype for layer in loaded.tier("plain").layers} == {"float32"}
     assert keras.config.dtype_policy().name == "float32"
-    loss, exact = result.history[0]["loss"], finished[0].history[0]["loss"]
+    loss = result.history[0]["loss"]
     assert loss == pytest.approx(exact, rel=0.05)
     assert loss != exact
 
@@ -237,17 +238,10 @@ def test_diverging_training_stops_with_one_line(tmp_path: Path) -> None:
         trainer.train(replace(RECIPE, learning_rate=1e30, epochs=2), tmp_path / "out")
 
 
-def test_recipe_names_its_own_configurations_and_light_branches(tmp_path: Path) -> None:
+def test_recipe_names_its_own_configurations_and_light_branches() -> None:
     own = {"thin": "l" * 19 + "s", "full": "h" * 20}
-    recipe = replace(
-        RECIPE,
-        epochs=1,
-        configurations=own,
-        draw_weights={"thin": 1.0},
-        light_expansion=3,
-        recalibration_batches=0,
-    )
-    network = trainer.train(recipe, tmp_path / "own").network
+    recipe = replace(RECIPE, configurations=own, draw_weights={"thin": 1.0}, light_expansion=3)
+    network = preparation._network(recipe, _dataset(recipe), 0)
     assert dict(network.configurations) == own
     # Expansion 3 instead of 6 leaves less to compute; without it no strided block may be light.
     assert network.profile("thin").macs < network.profile("full").macs
