@@ -22,7 +22,7 @@ _DATA: Mapping[str, Any] = {
     "weight": "equal",
 }
 _SMALL_ENCODER = "${TIERSEG_WEIGHTS}/mobilenet_v2_0.35_224_imagenet_no_top.weights.h5"
-_CHANNELS: Mapping[str, Any] = {"share": 0.6, "begin": 0.1, "end": 0.3, "milestones": 3}
+_CHANNELS: Mapping[str, Any] = {"begin": 0.1, "end": 0.3, "milestones": 3}
 
 SLIMMINGS: Mapping[str, Mapping[str, Any]] = {
     NEITHER: {},
@@ -31,6 +31,9 @@ SLIMMINGS: Mapping[str, Mapping[str, Any]] = {
     BOTH: {"slimming": _DATA, "network_slimming": {**_CHANNELS, "coupling": 0.1}},
 }
 """What is slimmed -> fields of the recipe."""
+
+# Of the channels: of the U-Net's decoder fewer make as much of the cost.
+_SHARES = {DEEPLAB: 0.6, UNET: 0.42}
 
 RIVALS: Mapping[str, Mapping[str, Any]] = {
     SHRUNK: {"slimming": {"smallest": 0.5, "drop": "none", "weight": "equal"}},
@@ -55,7 +58,7 @@ class Scale:
 
     Args:
         changes: fields that differ from those of both recipes.
-        seeds: runs of what is slimmed how; of those not named, and of rivals, one.
+        seeds: runs of each variant; of rivals one.
         input_sizes: `(height, width)` at which images of little detail are run.
         calibration_images: from the training split.
         min_agreement: share of pixels on which each int8 tier must agree with Keras.
@@ -74,7 +77,7 @@ class Scale:
             "decoder_widths": (96, 64, 48, 32),
         }
     )
-    seeds: Mapping[str, int] = field(default_factory=lambda: {NEITHER: 2, BOTH: 2})
+    seeds: int = 1
     input_sizes: tuple[tuple[int, int], ...] = ((96, 128), (128, 192))
     calibration_images: int = 200
     min_agreement: float = 0.8
@@ -85,7 +88,6 @@ class Scale:
 SCALES = {
     "quick": Scale(
         {"crop_size": (64, 96), "image_size": (96, 128), "epochs": 4},
-        seeds={},
         input_sizes=((64, 96),),
         calibration_images=50,
         min_agreement=0.0,
@@ -98,14 +100,13 @@ SCALES = {
 
 def jobs(settings: Settings) -> list[tuple[Recipe, Path, int, str]]:
     """Arguments of `scored` for every run, so that other machines can make some of them."""
-    seeds = SCALES[settings.scale].seeds
     slimmings = {DEEPLAB: (*SLIMMINGS, *RIVALS), UNET: tuple(SLIMMINGS)}
     return [
         (recipe_of(network, slimming, settings), settings.out, settings.seed + index, "test")
-        for index in range(max(seeds.values(), default=1))
+        for index in range(SCALES[settings.scale].seeds)
         for network in _RECIPES
         for slimming in slimmings[network]
-        if index < seeds.get(slimming, 1)
+        if not index or slimming in SLIMMINGS
     ]
 
 
@@ -124,4 +125,7 @@ def recipe_of(network: str, slimming: str, settings: Settings) -> Recipe:
         **SCALES[settings.scale].changes,
         **{**SLIMMINGS, **RIVALS}[slimming],
     )
+    if recipe.network_slimming:
+        channels = {"share": _SHARES[network], **recipe.network_slimming}
+        recipe = replace(recipe, network_slimming=channels)
     return replace(recipe, data=settings.data) if settings.data else recipe

@@ -74,8 +74,8 @@ SCALES = {
     ),
     "full": Scale(
         {
-            16: {LOW: 3, J_NET: 3, BILINEAR: 3, SHUFFLE: 1, LAST: 1},
-            32: {LOW: 2, J_NET: 2, BILINEAR: 2, SHUFFLE: 1, LAST: 1},
+            16: {LOW: 2, J_NET: 2, BILINEAR: 2, SHUFFLE: 1, LAST: 1},
+            32: {LOW: 2, J_NET: 2, BILINEAR: 1, SHUFFLE: 1, LAST: 1},
             64: {LOW: 1, J_NET: 1},
         },
         {"epochs": 10, "batch_size": 8, "width": 0.5},
