@@ -22,6 +22,7 @@ from mobile_export.experiments.j_net_runs import (
     OUTPUT,
     SCALES,
     SHUFFLE,
+    Scale,
     jobs,
     name_of,
     recipe_of,
@@ -160,6 +161,12 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Results:
     monkeypatch.setattr(experiment, "side_by_side", _made_up)
     monkeypatch.setattr(experiment, "_int8", _made_up_int8)
     monkeypatch.setattr(experiment, "_timed", _made_up_times)
+    small = {LOW: 1, J_NET: 1}
+    seeds = {
+        side: {LOW: count, J_NET: count, BILINEAR: count, SHUFFLE: 1, LAST: 1}
+        for side, count in ((16, 3), (32, 2))
+    }
+    monkeypatch.setitem(SCALES, "full", Scale({**seeds, 64: small}))
     return find("j_net_lgg")(Settings(tmp_path))
 
 
