@@ -1,10 +1,11 @@
 """DANCE (arXiv 2107.07706) on CamVid: data slimming, network slimming, both and neither.
 
 Two networks are trained on the same crops for the same epochs. Data slimming drops half of the
-images of less than mean detail, others in each epoch, and weighs those it keeps twice; network
-slimming removes channels of the modules that look at several scales. What training costs is counted
-in pixels times multiply-adds of a pixel, and in the measured time of its steps; what inference
-costs likewise, at the native size and at the size that each image's detail asks for.
+images of less than mean detail, others in each epoch, and a batch weighs more the more of those
+that are left it holds; network slimming removes channels of the modules that look at several
+scales. What training costs is counted in pixels times multiply-adds of a pixel, and in the measured
+time of its steps; what inference costs likewise, at the native size and at the size that each
+image's detail asks for.
 """
 
 import json
