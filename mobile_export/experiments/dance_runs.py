@@ -10,7 +10,7 @@ from mobile_export.experiments.settings import Settings
 
 DEEPLAB, UNET = "DeepLabV3", "U-Net"
 NEITHER, DATA, NETWORK, BOTH = "neither", "data", "network", "both"
-SHORTER, INFOBATCH = "shorter", "infobatch"
+SHORTER = "shorter"
 
 _RECIPES = {DEEPLAB: "camvid_deeplab", UNET: "camvid_plain"}
 _PREFIXES = {DEEPLAB: "deeplab", UNET: "unet"}
@@ -38,7 +38,6 @@ _SHARES = {DEEPLAB: 0.6, UNET: 0.5}
 
 RIVALS: Mapping[str, Mapping[str, Any]] = {
     SHORTER: {},
-    INFOBATCH: {"slimming": {**_DATA, "measure": "loss", "projection": "empirical"}},
 }
 """Other ways to train on less, of DeepLabV3 alone -> fields of the recipe.
 

@@ -17,7 +17,6 @@ from mobile_export.experiments.dance_runs import (
     BOTH,
     DATA,
     DEEPLAB,
-    INFOBATCH,
     NEITHER,
     NETWORK,
     RIVALS,
@@ -35,9 +34,8 @@ MIOU = {
     NETWORK: 0.48,
     BOTH: 0.505,
     SHORTER: 0.47,
-    INFOBATCH: 0.52,
 }
-COST = {NEITHER: 8.0, DATA: 5.0, NETWORK: 6.0, BOTH: 3.6, SHORTER: 4.0, INFOBATCH: 6.4}
+COST = {NEITHER: 8.0, DATA: 5.0, NETWORK: 6.0, BOTH: 3.6, SHORTER: 4.0}
 MACS = {NEITHER: 1000, DATA: 1000, NETWORK: 500, BOTH: 450}
 SECONDS = {name: 100 * cost + 40 for name, cost in COST.items()}
 MS = {NEITHER: 20.0, DATA: 20.0, NETWORK: 12.0, BOTH: 11.0}
@@ -142,7 +140,6 @@ def test_targets_follow_from_the_rows(results: Results) -> None:
     assert found["U-Net, both: MACs of inference saved"] == (0.55, True)
     assert found["DeepLabV3, both: mIoU to neither, points"] == (0.5, True)
     assert found["DeepLabV3, network: latency saved / MACs saved"] == (0.8, True)
-    assert found["DeepLabV3, data slimming to infobatch, mIoU, points"][1] is False
     assert found["DeepLabV3, data slimming to shorter, mIoU, points"][1] is True
 
 
@@ -184,7 +181,7 @@ def test_time_is_that_of_the_steps_of_each_size_and_network(
 
     class Batches:
         def __init__(self, recipe: Recipe, seed: int) -> None:
-            self.is_slimmed = bool(recipe.slimming) and "measure" not in recipe.slimming
+            self.is_slimmed = bool(recipe.slimming)
 
         def sizes(self, epoch: int) -> list[tuple[int, int]]:
             return list(sizes) if self.is_slimmed else [(128, 160)] * 3
@@ -208,7 +205,6 @@ def test_time_is_that_of_the_steps_of_each_size_and_network(
         NETWORK: 12 + 6,
         BOTH: 7 + 7 / 4,
         SHORTER: 24,
-        INFOBATCH: 24,
     }
     slim = [str(tmp_path / f"deeplab_{name}_0" / "network.keras") for name in (NETWORK, BOTH)]
     assert asked == [[None, *slim]] * 3
