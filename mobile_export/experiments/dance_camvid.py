@@ -345,8 +345,8 @@ def _draw(axes: "Axes", rows: list[dict[str, Any]]) -> None:
                 textcoords="offset points",
                 fontsize="small",
             )
-    axes.set_xlim(left=0)
     axes.margins(0.15)
+    axes.set_xlim(0, 115)
     axes.set_xlabel(
         "training cost, percent of neither (area of a mark: multiply-adds of inference)"
     )

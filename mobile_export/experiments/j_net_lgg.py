@@ -302,4 +302,4 @@ def _draw(axes: "Axes", rows: list[dict[str, Any]]) -> None:
     axes.set_xlabel(f"images; masks of {OUTPUT}x{OUTPUT}")
     axes.set_ylabel("Dice of the tumour, percent")
     axes.grid(axis="y", alpha=0.3)
-    axes.legend(fontsize="small", loc="lower right")
+    axes.legend(fontsize="small", loc="upper left")
