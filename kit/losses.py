@@ -2,7 +2,10 @@
 
 Each works on logits `(batch, height, width, classes)` and integer labels `(batch, height, width)`,
 on any Keras backend, in float32 also under mixed precision, and gives one number for the batch: 0,
-with a gradient of 0, when all its pixels are void.
+with a gradient of 0, when all its pixels are void. `sample_weight` holds a weight of each image,
+`(batch,)` or `(batch, 1, 1)`, 0 or more: pixels count so many times, but where a loss divides by
+the number of pixels it does so by that without weights, so that twice the weights are twice the
+loss.
 """
 
 from collections.abc import Sequence
@@ -27,8 +30,18 @@ class _PixelLoss(keras.losses.Loss):
         super().__init__(name=name, reduction=reduction)
         self.ignore_class = ignore_class
 
-    def _ids_and_valid(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-        """Class ids int32 (0 where void) and validity float32, both `(batch, height, width)`."""
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        # Keras would multiply what `call` gives, one number, by the mean of the weights.
+        if sample_weight is not None:
+            y_true = (y_true, sample_weight)
+        return super().__call__(y_true, y_pred)
+
+    def _taken_apart(self, y_true: Any, y_pred: Any) -> tuple[Any, Any, Any]:
+        """Class ids int32 (0 where void), validity float32, weights float32 of the images.
+
+        The first two are `(batch, height, width)`, and the weights `(batch, 1, 1)`.
+        """
+        y_true, weights = y_true if isinstance(y_true, tuple) else (y_true, None)
         sides = zip(y_true.shape, y_pred.shape[:-1], strict=False)
         if len(y_pred.shape) != len(y_true.shape) + 1 or any(
             a != b for a, b in sides if a is not None and b is not None
@@ -39,7 +52,16 @@ class _PixelLoss(keras.losses.Loss):
             )
         labels = ops.cast(y_true, "int32")
         valid = ops.not_equal(labels, self.ignore_class)
-        return ops.where(valid, labels, 0), ops.cast(valid, "float32")
+        ids, valid = ops.where(valid, labels, 0), ops.cast(valid, "float32")
+        if weights is None:
+            return ids, valid, ops.ones((1, 1, 1), "float32")
+        images = {tensor.shape[0] for tensor in (y_pred, weights)} - {None}
+        if len(images) > 1 or any(side != 1 for side in weights.shape[1:]):
+            raise InputError(
+                "`sample_weight` must hold one weight for each image; "
+                f"expected {(y_pred.shape[0],)}, got {tuple(weights.shape)}"
+            )
+        return ids, valid, ops.reshape(ops.cast(weights, "float32"), (-1, 1, 1))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "ignore_class": self.ignore_class}
@@ -70,7 +92,7 @@ class SegmentationCrossEntropy(_PixelLoss):
         self.class_weights = None if class_weights is None else [float(w) for w in class_weights]
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        ids, weights = self._ids_and_valid(y_true, y_pred)
+        ids, weights, image_weights = self._taken_apart(y_true, y_pred)
         log_probabilities = ops.log_softmax(ops.cast(y_pred, "float32"), axis=-1)
         num_classes = y_pred.shape[-1]
         if self.class_weights is not None:
@@ -82,7 +104,7 @@ class SegmentationCrossEntropy(_PixelLoss):
             weights = weights * ops.take(ops.convert_to_tensor(self.class_weights, "float32"), ids)
         own = ops.sum(ops.one_hot(ids, num_classes) * log_probabilities, axis=-1)
         total = ops.sum(weights)
-        return -ops.sum(weights * own) / ops.where(total > 0, total, 1.0)
+        return -ops.sum(image_weights * weights * own) / ops.where(total > 0, total, 1.0)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "class_weights": self.class_weights}
@@ -93,7 +115,8 @@ class SoftDice(_PixelLoss):
     """1 - Dice of softmax probabilities, per class over the whole batch, then the mean of classes.
 
     Dice of a class is `2 * sum(p * t) / (sum(p) + sum(t))` over all pixels of the batch that are
-    not void. Classes that the batch's labels do not hold are left out of the mean.
+    not void. Classes that the batch's labels do not hold are left out of the mean. Weights of
+    images weigh the terms of each sum, and their mean the loss.
 
     Args:
         ignore_class: label id that is void.
@@ -113,17 +136,18 @@ class SoftDice(_PixelLoss):
         super().__init__(ignore_class, reduction, name)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        ids, valid = self._ids_and_valid(y_true, y_pred)
-        valid = ops.expand_dims(valid, -1)
-        probabilities = ops.softmax(ops.cast(y_pred, "float32"), axis=-1) * valid
-        targets = ops.one_hot(ids, y_pred.shape[-1]) * valid
+        ids, valid, weights = self._taken_apart(y_true, y_pred)
+        counts = ops.expand_dims(valid * weights, -1)
+        probabilities = ops.softmax(ops.cast(y_pred, "float32"), axis=-1)
+        targets = counts * ops.one_hot(ids, y_pred.shape[-1])
         pixels = tuple(range(len(y_pred.shape) - 1))
         target_sums = ops.sum(targets, axis=pixels)
         present = ops.cast(target_sums > 0, "float32")
         overlap = ops.sum(probabilities * targets, axis=pixels)
-        sums = ops.sum(probabilities, axis=pixels) + target_sums
+        sums = ops.sum(counts * probabilities, axis=pixels) + target_sums
         dice = 2 * overlap / ops.where(target_sums > 0, sums, 1.0)
-        return ops.sum(present * (1 - dice)) / ops.maximum(ops.sum(present), 1.0)
+        loss = ops.sum(present * (1 - dice)) / ops.maximum(ops.sum(present), 1.0)
+        return ops.mean(weights) * loss
 
 
 @keras.saving.register_keras_serializable(package="tierseg")
@@ -211,8 +235,8 @@ class MultiLevelLoss(_PixelLoss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         levels = list(y_pred) if isinstance(y_pred, list | tuple) else [y_pred]
-        ids, valid = self._ids_and_valid(y_true, levels[-1])
-        valid = ops.expand_dims(valid, -1)
+        ids, valid, weights = self._taken_apart(y_true, levels[-1])
+        valid, weights = ops.expand_dims(valid, -1), ops.expand_dims(weights, -1)
         if levels[-1].shape[-1] == 2:
             levels = [ops.cast(logits, "float32") for logits in levels]
             levels = [logits[..., 1:] - logits[..., :1] for logits in levels]
@@ -225,7 +249,7 @@ class MultiLevelLoss(_PixelLoss):
         for number, logits in enumerate(levels):
             step = _step(levels[-1], logits)
             resized = _nearest if number == 0 and len(levels) > 1 else _bilinear
-            loss += _cross_entropy(resized(targets, step), resized(valid, step), logits)
+            loss += _cross_entropy(resized(targets, step), resized(valid, step), weights, logits)
         return loss
 
 
@@ -263,7 +287,7 @@ def _squares(maps: Any, step: int) -> Any:
     return ops.reshape(maps, (-1, height // step, step, width // step, step, channels))
 
 
-def _cross_entropy(targets: Any, valid: Any, logits: Any) -> Any:
+def _cross_entropy(targets: Any, valid: Any, weights: Any, logits: Any) -> Any:
     """Mean cross-entropy of one level, whose targets sum to `valid` in each pixel."""
     logits = ops.cast(logits, "float32")
     if logits.shape[-1] == 1:
@@ -272,4 +296,4 @@ def _cross_entropy(targets: Any, valid: Any, logits: Any) -> Any:
     else:
         own = targets * ops.log_softmax(logits, axis=-1)
     total = ops.sum(valid)
-    return -ops.sum(own) / ops.where(total > 0, total, 1.0)
+    return -ops.sum(weights * own) / ops.where(total > 0, total, 1.0)

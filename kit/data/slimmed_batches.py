@@ -39,7 +39,8 @@ class SlimmedBatches(Batches):
     that number, and which sides of the shapes vary, from the first epoch; each epoch begins with
     its smallest and its largest size.
 
-    A loss that is one number for a batch, as those of `kit.losses`, takes the mean of its weights.
+    Losses of `kit.losses` weigh each image; one that is a mean over the batch before Keras sees the
+    weights takes the mean of them.
 
     Args:
         dataset: images and label maps.

@@ -119,6 +119,7 @@ def run(settings: Settings) -> Results:
         "training time": "steps of each size times the median time of such a step, of the first "
         "seed, to neither",
         "shorter": "as neither, for half of the epochs",
+        "infobatch": "as data, images dropped by their last loss and not by their detail",
         "by detail": f"each image at one of {[*map(list, scale.input_sizes)]} or the native size, "
         "as its mean Sobel gradient asks",
         "trained with": sorted({made["made_on"] for made in runs}),

@@ -10,7 +10,7 @@ from mobile_export.experiments.settings import Settings
 
 DEEPLAB, UNET = "DeepLabV3", "U-Net"
 NEITHER, DATA, NETWORK, BOTH = "neither", "data", "network", "both"
-SHORTER = "shorter"
+SHORTER, INFOBATCH = "shorter", "infobatch"
 
 _RECIPES = {DEEPLAB: "camvid_deeplab", UNET: "camvid_plain"}
 _PREFIXES = {DEEPLAB: "deeplab", UNET: "unet"}
@@ -38,10 +38,12 @@ _SHARES = {DEEPLAB: 0.6, UNET: 0.5}
 
 RIVALS: Mapping[str, Mapping[str, Any]] = {
     SHORTER: {},
+    INFOBATCH: {"slimming": {**_DATA, "measure": "loss", "projection": "empirical"}},
 }
 """Other ways to train on less, of DeepLabV3 alone -> fields of the recipe.
 
-`SHORTER` is `NEITHER` for half of the epochs.
+`SHORTER` is `NEITHER` for half of the epochs, `INFOBATCH` drops by the last loss of an image where
+`DATA` does so by its detail (arXiv 2303.04947).
 """
 
 

@@ -161,6 +161,43 @@ def test_large_logits_stay_finite(name: str, size: float) -> None:
     assert value > 0
 
 
+@pytest.mark.parametrize("shape", [(2,), (2, 1, 1)], ids=str)
+@pytest.mark.parametrize("name", LOSSES)
+def test_an_image_of_weight_3_counts_as_three_images(name: str, shape: tuple[int, ...]) -> None:
+    loss, reference = LOSSES[name]
+    labels, logits = batch()
+    # as many pixels of each class in both images, so that what a loss divides by is known
+    labels[1] = np.random.default_rng(5).permuted(labels[0])
+    labels = labels_for(name, labels)
+    value = loss(labels, logits, np.reshape([1.0, 3.0], shape))
+    several = [0, 1, 1, 1]
+    expected = reference(labels[several], logits[several]) * 2
+    assert value.shape == ()
+    assert float(value) == pytest.approx(expected, rel=2e-5)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_weights_scale_a_loss_but_not_what_it_divides_by(name: str) -> None:
+    loss, _ = LOSSES[name]
+    labels, logits = batch("void")
+    labels = labels_for(name, labels)
+    plain = float(loss(labels, logits))
+    assert float(loss(labels, logits, np.ones(2))) == pytest.approx(plain, rel=1e-6)
+    assert float(loss(labels, logits, np.full(2, 2.5))) == pytest.approx(2.5 * plain, rel=1e-6)
+    assert float(loss(labels, logits, np.zeros(2))) == 0.0
+    if "dice" not in name and "sum" not in name:
+        each = [float(loss(labels, logits, weights)) for weights in np.eye(2)]
+        assert sum(each) == pytest.approx(plain, rel=1e-6)
+        assert each[0] != pytest.approx(each[1], rel=1e-3)
+
+
+@pytest.mark.parametrize("weights", [np.ones(3), np.ones((2, 5, 6)), np.ones((2, 1, 2))])
+@pytest.mark.parametrize("name", LOSSES)
+def test_weights_that_are_not_of_images_are_refused(name: str, weights: np.ndarray) -> None:
+    with pytest.raises(InputError, match="`sample_weight` must hold one weight for each image"):
+        LOSSES[name][0](*batch(), weights)
+
+
 @pytest.mark.parametrize("kind", ["float16", "bfloat16"])
 @pytest.mark.parametrize("name", LOSSES)
 def test_half_precision_logits_are_summed_in_float32(name: str, kind: str) -> None:

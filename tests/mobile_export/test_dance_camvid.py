@@ -17,6 +17,7 @@ from mobile_export.experiments.dance_runs import (
     BOTH,
     DATA,
     DEEPLAB,
+    INFOBATCH,
     NEITHER,
     NETWORK,
     RIVALS,
@@ -34,8 +35,9 @@ MIOU = {
     NETWORK: 0.48,
     BOTH: 0.505,
     SHORTER: 0.47,
+    INFOBATCH: 0.49,
 }
-COST = {NEITHER: 8.0, DATA: 5.0, NETWORK: 6.0, BOTH: 3.6, SHORTER: 4.0}
+COST = {NEITHER: 8.0, DATA: 5.0, NETWORK: 6.0, BOTH: 3.6, SHORTER: 4.0, INFOBATCH: 5.0}
 MACS = {NEITHER: 1000, DATA: 1000, NETWORK: 500, BOTH: 450}
 SECONDS = {name: 100 * cost + 40 for name, cost in COST.items()}
 MS = {NEITHER: 20.0, DATA: 20.0, NETWORK: 12.0, BOTH: 11.0}
@@ -205,6 +207,7 @@ def test_time_is_that_of_the_steps_of_each_size_and_network(
         NETWORK: 12 + 6,
         BOTH: 7 + 7 / 4,
         SHORTER: 24,
+        INFOBATCH: 14,
     }
     slim = [str(tmp_path / f"deeplab_{name}_0" / "network.keras") for name in (NETWORK, BOTH)]
     assert asked == [[None, *slim]] * 3
