@@ -1,5 +1,6 @@
 # make quickstart   generated street scenes -> train -> export -> verify -> benchmark -> table
 # make test         every test
+# make test-clients the app in a browser, the web page and the Kotlin library; needs Chromium, Node.js and a JDK
 # make demo         the app in the browser
 # make lint         style, format and types
 # make lock         write requirements.lock anew, with today's versions
@@ -17,11 +18,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCKED := $(VENV)/.tierseg-locked
 READY := $(VENV)/.tierseg-ready
+CLIENTS := mobile_export/clients
 
 export KERAS_BACKEND ?= tensorflow
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: quickstart test demo lint lock clean
+.PHONY: quickstart test test-clients demo lint lock clean
 
 quickstart: $(READY)
 	$(BIN)/tierseg quickstart --out $(OUT)
@@ -31,6 +33,14 @@ quickstart: $(READY)
 test: $(READY)
 	OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(BIN)/python -m pytest \
 		--numprocesses=$(WORKERS) --maxprocesses=4 --dist=loadfile --no-loadscope-reorder --durations=15 $(PYTEST_ARGS)
+
+test-clients: $(READY) $(CLIENTS)/web/node_modules $(CLIENTS)/android/node_modules
+	$(BIN)/python -m pytest -m clients --durations=10 $(PYTEST_ARGS)
+
+# What the clients are built and tested with, as their lock files say.
+%/node_modules: %/package.json %/package-lock.json
+	npm ci --prefix $* --no-audit --no-fund
+	@touch $@
 
 demo: $(READY)
 	$(BIN)/tierseg demo

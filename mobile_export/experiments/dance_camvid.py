@@ -1,11 +1,11 @@
 """DANCE (arXiv 2107.07706) on CamVid: data slimming, network slimming, both and neither.
 
 Two networks are trained on the same crops for the same epochs. Data slimming drops half of the
-images of less than mean detail, others in each epoch, and a batch weighs more the more of those
-that are left it holds; network slimming removes channels of the modules that look at several
-scales. What training costs is counted in pixels times multiply-adds of a pixel, and in the measured
-time of its steps; what inference costs likewise, at the native size and at the size that each
-image's detail asks for.
+images of less than mean detail, others in each epoch, and those that are left weigh twice; network
+slimming removes channels of the modules that look at several scales. Both and neither are trained
+several times as long too. What training costs is counted in pixels times multiply-adds of a pixel,
+and in the measured time of its steps; what inference costs likewise, at the native size and at the
+size that each image's detail asks for.
 """
 
 import json
@@ -27,9 +27,12 @@ from mobile_export.benchmark import benchmark, machine
 from mobile_export.evaluation import evaluate_bundle
 from mobile_export.experiments.dance_runs import (
     BOTH,
+    BOTH_LONG,
     DATA,
     DEEPLAB,
+    LONG,
     NEITHER,
+    NEITHER_LONG,
     NETWORK,
     RIVALS,
     SCALES,
@@ -38,6 +41,7 @@ from mobile_export.experiments.dance_runs import (
     Scale,
     jobs,
     recipe_of,
+    slimmings,
 )
 from mobile_export.experiments.exported import exported, finished
 from mobile_export.experiments.parallel import side_by_side
@@ -99,7 +103,7 @@ def run(settings: Settings) -> Results:
     int8 = {
         (network, slimming): _int8(recipe_of(network, slimming, settings), scale, settings)
         for network in (DEEPLAB, UNET)
-        for slimming in SLIMMINGS
+        for slimming in (*SLIMMINGS, *LONG)
     }
     steps.begin("latency", "all files in turns, one thread")
     _time(int8, scale)
@@ -119,6 +123,7 @@ def run(settings: Settings) -> Results:
         "training time": "steps of each size times the median time of such a step, of the first "
         "seed, to neither",
         "shorter": "as neither, for half of the epochs",
+        "long": f"for {scale.long} times as many epochs, and to neither of as many",
         "infobatch": "as data, images dropped by their last loss and not by their detail",
         "by detail": f"each image at one of {[*map(list, scale.input_sizes)]} or the native size, "
         "as its mean Sobel gradient asks",
@@ -189,12 +194,12 @@ def _seconds(
     network: str, runs: list[dict[str, Any]], scale: Scale, settings: Settings
 ) -> dict[str, float]:
     """Seconds of all steps of the first seed's runs, by what is slimmed."""
-    by_name = {name: _of(runs, network, name, settings) for name in _slimmings(network)}
+    by_name = {name: _of(runs, network, name, settings) for name in slimmings(network)}
     plain = recipe_of(network, NEITHER, settings)
     # What the steps of a run were made by: the whole network, or what slimming left of it.
     makers = {NEITHER: plain} | {
         name: replace(plain, initial=str(_folder(network, name, settings) / NETWORK_FILE))
-        for name in (NETWORK, BOTH)
+        for name in (NETWORK, BOTH, BOTH_LONG)
     }
     whole = by_name[NEITHER][settings.seed]["history"][0]["macs"]
     counts: dict[str, Counter[tuple[str, Size]]] = {}
@@ -228,28 +233,24 @@ def _rows(
     """A row a network and what is slimmed; means over seeds, ratios seed by seed."""
     rows = []
     for network in (DEEPLAB, UNET):
-        plain = _of(runs, network, NEITHER, settings)
-        for slimming in _slimmings(network):
-            made = _of(runs, network, slimming, settings)
+        for slimming in slimmings(network):
+            neither = NEITHER_LONG if slimming in LONG else NEITHER
+            made, plain = (_of(runs, network, name, settings) for name in (slimming, neither))
             pairs = [(made[seed], plain[seed]) for seed in made]
             row = {
                 "network": network,
                 "slimmed": slimming,
                 "seeds": len(made),
                 "training": mean(own["cost"] / other["cost"] for own, other in pairs),
-                "training_time": seconds[network][slimming] / seconds[network][NEITHER],
+                "training_time": seconds[network][slimming] / seconds[network][neither],
                 "miou": mean(_miou(own) for own in made.values()),
                 "to_neither": mean(_miou(own) - _miou(other) for own, other in pairs),
                 "least_to_neither": min(_miou(own) - _miou(other) for own, other in pairs),
             }
             if (file := int8.get((network, slimming))) is not None:
-                row |= _inference(file, int8[network, NEITHER])
+                row |= _inference(file, int8[network, neither])
             rows.append({k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()})
     return rows
-
-
-def _slimmings(network: str) -> list[str]:
-    return [*SLIMMINGS, *(RIVALS if network == DEEPLAB else ())]
 
 
 def _folder(network: str, slimming: str, settings: Settings) -> Path:
@@ -296,23 +297,23 @@ def _targets(rows: list[dict[str, Any]]) -> list[Target]:
     by_name = {(row["network"], row["slimmed"]): row for row in rows}
     targets = []
     for network in (DEEPLAB, UNET):
-        both, slim = by_name[network, BOTH], by_name[network, NETWORK]
-        targets += [
-            Target.at_least(
-                f"{network}, both: training cost saved", _TRAIN_CUT, 1 - both["training"]
-            ),
-            Target.at_least(
-                f"{network}, both: MACs of inference saved", _INFERENCE_CUT, 1 - both["inference"]
-            ),
-            Target.at_least(
-                f"{network}, both: mIoU to neither, points", 0.0, 100 * both["to_neither"]
-            ),
+        for name in (BOTH, BOTH_LONG):
+            both, what = by_name[network, name], f"{network}, {name}"
+            targets += [
+                Target.at_least(f"{what}: training cost saved", _TRAIN_CUT, 1 - both["training"]),
+                Target.at_least(
+                    f"{what}: MACs of inference saved", _INFERENCE_CUT, 1 - both["inference"]
+                ),
+                Target.at_least(f"{what}: mIoU to neither, points", 0.0, 100 * both["to_neither"]),
+            ]
+        slim = by_name[network, NETWORK]
+        targets.append(
             Target.at_least(
                 f"{network}, network: latency saved / MACs saved",
                 _LEAST_OF_MACS,
                 (1 - slim["latency"]) / (1 - slim["inference"]),
-            ),
-        ]
+            )
+        )
     data = by_name[DEEPLAB, DATA]
     for rival in RIVALS:
         targets.append(

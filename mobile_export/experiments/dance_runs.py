@@ -11,6 +11,7 @@ from mobile_export.experiments.settings import Settings
 DEEPLAB, UNET = "DeepLabV3", "U-Net"
 NEITHER, DATA, NETWORK, BOTH = "neither", "data", "network", "both"
 SHORTER, INFOBATCH = "shorter", "infobatch"
+NEITHER_LONG, BOTH_LONG = "neither, long", "both, long"
 
 _RECIPES = {DEEPLAB: "camvid_deeplab", UNET: "camvid_plain"}
 _PREFIXES = {DEEPLAB: "deeplab", UNET: "unet"}
@@ -46,6 +47,12 @@ RIVALS: Mapping[str, Mapping[str, Any]] = {
 `DATA` does so by its detail (arXiv 2303.04947).
 """
 
+LONG: Mapping[str, Mapping[str, Any]] = {
+    NEITHER_LONG: SLIMMINGS[NEITHER],
+    BOTH_LONG: SLIMMINGS[BOTH],
+}
+"""Trainings of as many more epochs as the scale says, to each other -> fields of the recipe."""
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -53,6 +60,7 @@ class Scale:
 
     Args:
         changes: fields that differ from those of both recipes.
+        long: times as many epochs of `LONG`.
         seeds: runs of each variant; of rivals one.
         input_sizes: `(height, width)` at which images of little detail are run.
         calibration_images: from the training split.
@@ -72,6 +80,7 @@ class Scale:
             "decoder_widths": (96, 64, 48, 32),
         }
     )
+    long: int = 5
     seeds: int = 1
     input_sizes: tuple[tuple[int, int], ...] = ((96, 128), (128, 192))
     calibration_images: int = 200
@@ -83,6 +92,7 @@ class Scale:
 SCALES = {
     "quick": Scale(
         {"crop_size": (64, 96), "image_size": (96, 128), "epochs": 4},
+        long=2,
         input_sizes=((64, 96),),
         calibration_images=50,
         min_agreement=0.0,
@@ -95,14 +105,18 @@ SCALES = {
 
 def jobs(settings: Settings) -> list[tuple[Recipe, Path, int, str]]:
     """Arguments of `scored` for every run, so that other machines can make some of them."""
-    slimmings = {DEEPLAB: (*SLIMMINGS, *RIVALS), UNET: tuple(SLIMMINGS)}
     return [
         (recipe_of(network, slimming, settings), settings.out, settings.seed + index, "test")
         for index in range(SCALES[settings.scale].seeds)
         for network in _RECIPES
-        for slimming in slimmings[network]
+        for slimming in slimmings(network)
         if not index or slimming in SLIMMINGS
     ]
+
+
+def slimmings(network: str) -> tuple[str, ...]:
+    """What is trained of a network."""
+    return (*SLIMMINGS, *(RIVALS if network == DEEPLAB else ()), *LONG)
 
 
 def recipe_of(network: str, slimming: str, settings: Settings) -> Recipe:
@@ -110,18 +124,21 @@ def recipe_of(network: str, slimming: str, settings: Settings) -> Recipe:
 
     Args:
         network: `DEEPLAB` or `UNET`.
-        slimming: one of `SLIMMINGS` or `RIVALS`.
+        slimming: one of `slimmings(network)`.
         settings: as of the experiment.
     """
+    scale = SCALES[settings.scale]
     recipe = replace(
         Recipe.load(_RECIPES[network]),
-        name=f"{_PREFIXES[network]}_{slimming}",
+        name=f"{_PREFIXES[network]}_{slimming.replace(', ', '_')}",
         exits=(),
-        **SCALES[settings.scale].changes,
-        **{**SLIMMINGS, **RIVALS}[slimming],
+        **scale.changes,
+        **{**SLIMMINGS, **RIVALS, **LONG}[slimming],
     )
     if slimming == SHORTER:
         recipe = replace(recipe, epochs=recipe.epochs // 2)
+    if slimming in LONG:
+        recipe = replace(recipe, epochs=recipe.epochs * scale.long)
     if recipe.network_slimming:
         channels = {"share": _SHARES[network], **recipe.network_slimming}
         recipe = replace(recipe, network_slimming=channels)

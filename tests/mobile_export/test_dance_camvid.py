@@ -15,10 +15,13 @@ from mobile_export.experiments import Results, Settings, find
 from mobile_export.experiments import dance_camvid as experiment
 from mobile_export.experiments.dance_runs import (
     BOTH,
+    BOTH_LONG,
     DATA,
     DEEPLAB,
     INFOBATCH,
+    LONG,
     NEITHER,
+    NEITHER_LONG,
     NETWORK,
     RIVALS,
     SCALES,
@@ -27,6 +30,7 @@ from mobile_export.experiments.dance_runs import (
     UNET,
     jobs,
     recipe_of,
+    slimmings,
 )
 
 MIOU = {
@@ -36,11 +40,14 @@ MIOU = {
     BOTH: 0.505,
     SHORTER: 0.47,
     INFOBATCH: 0.49,
+    NEITHER_LONG: 0.55,
+    BOTH_LONG: 0.56,
 }
 COST = {NEITHER: 8.0, DATA: 5.0, NETWORK: 6.0, BOTH: 3.6, SHORTER: 4.0, INFOBATCH: 5.0}
-MACS = {NEITHER: 1000, DATA: 1000, NETWORK: 500, BOTH: 450}
+COST |= {NEITHER_LONG: 40.0, BOTH_LONG: 10.0}
+MACS = {NEITHER: 1000, DATA: 1000, NETWORK: 500, BOTH: 450, NEITHER_LONG: 1000, BOTH_LONG: 400}
 SECONDS = {name: 100 * cost + 40 for name, cost in COST.items()}
-MS = {NEITHER: 20.0, DATA: 20.0, NETWORK: 12.0, BOTH: 11.0}
+MS = {NEITHER: 20.0, DATA: 20.0, NETWORK: 12.0, BOTH: 11.0, NEITHER_LONG: 20.0, BOTH_LONG: 10.0}
 
 
 def test_variants_differ_in_what_they_slim_alone(tmp_path: Path) -> None:
@@ -48,10 +55,12 @@ def test_variants_differ_in_what_they_slim_alone(tmp_path: Path) -> None:
     for network in (DEEPLAB, UNET):
         plain = recipe_of(network, NEITHER, settings).to_dict()
         assert not {"slimming", "network_slimming"} & set(plain)
-        for slimming in (*SLIMMINGS, *RIVALS):
+        for slimming in slimmings(network):
             own = recipe_of(network, slimming, settings).to_dict()
             differ = {key for key in own if own[key] != plain.get(key)}
-            allowed = {"epochs"} if slimming == SHORTER else {"slimming", "network_slimming"}
+            allowed = set() if slimming == SHORTER else {"slimming", "network_slimming"}
+            if slimming in (SHORTER, *LONG):
+                allowed.add("epochs")
             assert differ <= {"name"} | allowed
             Slimming(**own.get("slimming", {}))
             NetworkSlimming.parse(own.get("network_slimming", {}))
@@ -63,14 +72,14 @@ def test_every_variant_has_the_seeds_of_the_scale_and_a_rival_one(
 ) -> None:
     todo = jobs(Settings(tmp_path, scale, seed=3, data="folder"))
     count = SCALES[scale].seeds
-    assert len(todo) == count * 2 * len(SLIMMINGS) + len(RIVALS)
+    assert len(todo) == count * 2 * len(SLIMMINGS) + len(RIVALS) + 2 * len(LONG)
     assert {seed for _, _, seed, _ in todo} == set(range(3, 3 + count))
     assert {(recipe.data, split) for recipe, _, _, split in todo} == {("folder", "test")}
     assert len({(recipe.name, seed) for recipe, _, seed, _ in todo}) == len(todo)
 
 
-def _slimming(recipe: Recipe) -> str:
-    return recipe.name.partition("_")[2]
+def _slimming(name: str) -> str:
+    return name.partition("_")[2].replace("_", ", ")
 
 
 def _made_up(work: object, todo: Sequence[tuple[Recipe, Path, int, str]]) -> list[dict[str, Any]]:
@@ -79,9 +88,9 @@ def _made_up(work: object, todo: Sequence[tuple[Recipe, Path, int, str]]) -> lis
         {
             "variant": recipe.name,
             "seed": seed,
-            "miou": {"plain": MIOU[_slimming(recipe)] + 0.01 * seed},
+            "miou": {"plain": MIOU[_slimming(recipe.name)] + 0.01 * seed},
             "dice": {"plain": 0.6},
-            "cost": COST[_slimming(recipe)] * (1 + seed),
+            "cost": COST[_slimming(recipe.name)] * (1 + seed),
             "made_on": "numpy, cpu:0",
         }
         for recipe, _, seed, _ in todo
@@ -89,12 +98,12 @@ def _made_up(work: object, todo: Sequence[tuple[Recipe, Path, int, str]]) -> lis
 
 
 def _made_up_file(recipe: Recipe, scale: object, settings: Settings) -> dict[str, Any]:
-    macs = MACS[_slimming(recipe)]
+    macs = MACS[_slimming(recipe.name)]
     return {
         "bundle": f"{recipe.name}.tflite",
         "native": "plain",
-        "miou": MIOU[_slimming(recipe)] - 0.001,
-        "detail_miou": MIOU[_slimming(recipe)] - 0.01,
+        "miou": MIOU[_slimming(recipe.name)] - 0.001,
+        "detail_miou": MIOU[_slimming(recipe.name)] - 0.01,
         "shares": {"plain": 0.25, "plain_128x160": 0.75},
         "macs": {"plain": macs, "plain_128x160": macs / 4},
         "parameters": 1000 * macs,
@@ -103,7 +112,7 @@ def _made_up_file(recipe: Recipe, scale: object, settings: Settings) -> dict[str
 
 def _made_up_times(paths: Sequence[str], threads: int, rounds: int) -> Benchmark:
     rows = [
-        BenchmarkRow(path, tier, MS[path.partition("_")[2].removesuffix(".tflite")] / part, 0, 0, 0)
+        BenchmarkRow(path, tier, MS[_slimming(path.removesuffix(".tflite"))] / part, 0, 0, 0)
         for path in paths
         for tier, part in (("plain", 1), ("plain_128x160", 4))
     ]
@@ -121,7 +130,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Results:
 
 def test_rows_follow_from_the_runs(results: Results) -> None:
     rows = {(row["network"], row["slimmed"]): row for row in results.rows}
-    assert len(rows) == len(results.rows) == 2 * len(SLIMMINGS) + len(RIVALS)
+    assert len(rows) == len(results.rows) == 2 * len(SLIMMINGS) + len(RIVALS) + 2 * len(LONG)
     both = rows[UNET, BOTH]
     assert both["seeds"] == SCALES["full"].seeds
     assert both["training"] == pytest.approx(3.6 / 8)
@@ -132,6 +141,10 @@ def test_rows_follow_from_the_runs(results: Results) -> None:
     assert both["detail_inference"] == pytest.approx(0.45 * (0.25 + 0.75 / 4), abs=1e-5)
     assert both["detail_ms"] == pytest.approx(11 * (0.25 + 0.75 / 4), abs=1e-4)
     assert both["detail_shares"] == {"native": 0.25, "128x160": 0.75}
+    long = rows[UNET, BOTH_LONG]
+    assert long["training"] == 0.25
+    assert long["to_neither"] == pytest.approx(0.01)
+    assert (long["inference"], long["latency"]) == (0.4, 0.5)
     assert "inference" not in rows[DEEPLAB, SHORTER]
     assert rows[DEEPLAB, SHORTER]["seeds"] == 1
 
@@ -141,6 +154,7 @@ def test_targets_follow_from_the_rows(results: Results) -> None:
     assert found["U-Net, both: training cost saved"] == (0.55, True)
     assert found["U-Net, both: MACs of inference saved"] == (0.55, True)
     assert found["DeepLabV3, both: mIoU to neither, points"] == (0.5, True)
+    assert found["DeepLabV3, both, long: mIoU to neither, points"] == (1.0, True)
     assert found["DeepLabV3, network: latency saved / MACs saved"] == (0.8, True)
     assert found["DeepLabV3, data slimming to shorter, mIoU, points"][1] is True
 
@@ -179,7 +193,7 @@ def test_time_is_that_of_the_steps_of_each_size_and_network(
     def step_times(recipes: Sequence[Recipe], rounds: int, steps: int) -> list[list[float]]:
         asked.append([recipe.initial for recipe in recipes])
         whole = sizes[recipes[0].crop_size]
-        return [[whole] * 3, [whole / 2] * 3, [whole / 4] * 3]
+        return [[whole / part] * 3 for part in (1, 2, 4, 8)]
 
     class Batches:
         def __init__(self, recipe: Recipe, seed: int) -> None:
@@ -206,8 +220,13 @@ def test_time_is_that_of_the_steps_of_each_size_and_network(
         DATA: 14,
         NETWORK: 12 + 6,
         BOTH: 7 + 7 / 4,
+        NEITHER_LONG: 24,
+        BOTH_LONG: 7 + 7 / 8,
         SHORTER: 24,
         INFOBATCH: 14,
     }
-    slim = [str(tmp_path / f"deeplab_{name}_0" / "network.keras") for name in (NETWORK, BOTH)]
+    slim = [
+        str(tmp_path / f"deeplab_{name}_0" / "network.keras")
+        for name in (NETWORK, BOTH, "both_long")
+    ]
     assert asked == [[None, *slim]] * 3
