@@ -2,6 +2,8 @@
 
 from mobile_export.runtime.bundle import Bundle as Bundle
 from mobile_export.runtime.errors import TiersegError as TiersegError
+from mobile_export.runtime.frame_budget import FrameBudget as FrameBudget
+from mobile_export.runtime.governor import Governor as Governor
 from mobile_export.runtime.image_io import load_image as load_image
 from mobile_export.runtime.image_io import mask_image as mask_image
 from mobile_export.runtime.image_io import overlay as overlay

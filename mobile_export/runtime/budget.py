@@ -33,12 +33,17 @@ def best_within(
             f"`budget_ms` must be at least {latencies[nearest]:.2f}, what the fastest tier "
             f"({nearest}) takes on this device; got {budget_ms}"
         )
-    quality = _quality(infos, latencies)
+    quality = qualities(infos, latencies)
     return max(fitting, key=lambda tier: (quality[tier], -latencies[tier]))
 
 
-def _quality(infos: Mapping[str, TierInfo], latencies: Mapping[str, float]) -> Mapping[str, float]:
-    """A number per tier that is higher for a better mask."""
+def qualities(infos: Mapping[str, TierInfo], latencies: Mapping[str, float]) -> Mapping[str, float]:
+    """A number per tier that is higher for a better mask, as `best_within` compares them.
+
+    Args:
+        infos: every tier by name, in the bundle's order.
+        latencies: time of each tier's inference, milliseconds.
+    """
     for name in ("miou", "dice"):
         figures = {tier: info.figure(name) for tier, info in infos.items()}
         known = {tier: value for tier, value in figures.items() if value is not None}

@@ -315,7 +315,11 @@ class Segmenter:
         Raises:
             TiersegError: no tier fits; the message names the nearest.
         """
-        return best_within(budget_ms, self._infos, self._measured or self.measure())
+        return best_within(budget_ms, self._infos, self.measured())
+
+    def measured(self) -> Mapping[str, float]:
+        """What `measure` found last; measures now if it never did."""
+        return self._measured or self.measure()
 
     def _chain(self, configuration: str | None) -> Chain:
         chosen = configuration
