@@ -1,4 +1,4 @@
-"""Chooses the tier of each frame so that frames keep a time budget on a device whose speed varies."""
+"""Chooses the tier of each frame so that frames keep a time budget while a device slows."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -6,13 +6,14 @@ from statistics import median
 
 from mobile_export.runtime.errors import TiersegError
 
-WINDOW = 20
+WINDOW = 40
 """Frames whose times tell how slow the device is now."""
 
+_RANK = 4
 _KEEP, _DOWN, _UP, _URGENT = 1.0, 0.9, 0.85, 1.25
-"""Shares of the target, of the time expected of a tier: up to the first it is kept, up to the second
-it is chosen in place of a slower one, up to the third of a faster one; beyond the fourth it is left
-at once."""
+"""Shares of the target, of the time expected of a tier: up to the first it is kept, up to the
+second it is chosen in place of a slower one, up to the third of a faster one; beyond the fourth it
+is left at once."""
 
 _HOLD_S = 1.0
 _FAILED_S = 5.0
@@ -22,16 +23,16 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 2.0, 64.0
 class FrameBudget:
     """The rule by which a `Governor` switches tiers; it knows no images and no clock.
 
-    How slow the device is now is the second largest of its last 20 ratios of a frame's time to the
-    nominal time of the tier that ran, so that one slow frame in twenty counts for nothing, two
-    count at once, and a device that is fast again is believed after twenty. The time expected of a
-    tier is its nominal time multiplied so, plus the usual overhead of a frame.
+    How slow the device is now is the fourth largest of its last 40 ratios of a frame's time to the
+    nominal time of the tier that ran: three slow frames in forty count for nothing, four count at
+    once, and a device that is fast again is believed after forty. The time expected of a tier is
+    its nominal time multiplied so, plus the usual overhead of a frame.
 
     A tier that is expected to miss the target gives way to the best that takes 90 % of it; a better
     one that takes 85 % takes over. Between two switches lies a second, but for a tier that misses
-    by a quarter or more, which is left after two frames. A tier that had to be left within five
-    seconds of a switch up to it, and all slower ones, must wait for 2 s before they are tried
-    again, and twice as long each further time, up to 64 s.
+    by a quarter or more, which is left once it has run for two frames. A tier that had to be left
+    within five seconds of a switch up to it, and all slower ones, must wait for 2 s before they are
+    tried again, and twice as long each further time, up to 64 s.
 
     Args:
         nominal_ms: time of each tier on a device that is not slowed down, milliseconds.
@@ -68,7 +69,7 @@ class FrameBudget:
         for tier in sorted(nominal_ms, key=lambda tier: (nominal_ms[tier], -quality[tier])):
             if all(quality[tier] > quality[faster] for faster in self._nominal):
                 self._nominal[tier] = nominal_ms[tier]
-        self._ratios: deque[float] = deque(maxlen=WINDOW)
+        self._ratios = deque([1.0] * _RANK, maxlen=WINDOW)
         self._overheads: deque[float] = deque(maxlen=WINDOW)
         self._last_switch_s = self._last_rise_s = -float("inf")
         self._frames = 0
@@ -97,9 +98,7 @@ class FrameBudget:
     @property
     def slowdown(self) -> float:
         """How many times as long as nominal a frame takes now; 1 before the first."""
-        if not self._ratios:
-            return 1.0
-        return sorted(self._ratios)[-min(2, len(self._ratios))]
+        return sorted(self._ratios)[-_RANK]
 
     def expected_ms(self, tier: str) -> float:
         """Time expected of a frame of a tier now, milliseconds."""

@@ -19,8 +19,8 @@ class Governor:
 
     A phone that heats up runs at a half or a third of its speed, which no choice made beforehand
     can know. The governor measures every frame and switches tiers by the rule of `FrameBudget`:
-    two frames after a sudden slowdown it has left a tier that cannot hold the budget, it switches
-    at most once a second otherwise, and goes back up when the device is fast again.
+    four frames after a sudden slowdown it has left a tier that cannot hold the budget, otherwise it
+    switches at most once a second, and it goes back up when the device is fast again.
 
     Args:
         segmenter: runs the frames; measured first, unless it has been.
