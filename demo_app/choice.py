@@ -26,11 +26,19 @@ class Choice:
     tier: str | None
     threshold: float | None = None
 
-    def run(self, segmenter: Segmenter, image: np.ndarray) -> Result:
-        """Segments an image, uint8 `(height, width, 3)`, that way."""
+    def run(self, segmenter: Segmenter, image: np.ndarray, *, native: bool = True) -> Result:
+        """Segments an image that way.
+
+        Args:
+            segmenter: the bundle's segmenter.
+            image: uint8 `(height, width, 3)`, RGB.
+            native: give the mask at the network's size, which the browser stretches over the image.
+        """
         if self.tier is not None:
-            return segmenter(image, self.tier)
-        return segmenter.adaptive(image, self.configuration, threshold=self.threshold)
+            return segmenter(image, self.tier, native=native)
+        return segmenter.adaptive(
+            image, self.configuration, threshold=self.threshold, native=native
+        )
 
     def thresholds(self, segmenter: Segmenter) -> dict[str, float]:
         """The confidence (0-1) at which a run leaves, for each exit in order; 0 for the last."""

@@ -41,6 +41,10 @@ class Source:
         changed = path.stat().st_mtime_ns if path.exists() else 0
         return cls(path.name, f"{path} {changed}", path)
 
+    def read(self) -> bytes:
+        """The whole content."""
+        return self.content if isinstance(self.content, bytes) else self.content.read_bytes()
+
     @classmethod
     def upload(cls, uploaded: UploadedFile) -> "Source":
         """A file that the visitor uploaded."""

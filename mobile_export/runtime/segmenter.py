@@ -20,6 +20,7 @@ from mobile_export.runtime.interpreter import Interpreter
 from mobile_export.runtime.labels import Label
 from mobile_export.runtime.latencies import Latencies
 from mobile_export.runtime.result import Result
+from mobile_export.runtime.signature import Signature
 from mobile_export.runtime.stages import Chain, by_depth, read_chains
 from mobile_export.runtime.tier_info import TierInfo, read_tiers
 
@@ -159,6 +160,11 @@ class Segmenter:
                 "an image asks for a larger input, as bundles of several input sizes have; got none"
             )
         return self._complexity.tier(checked(image), tiers)
+
+    @property
+    def signatures(self) -> Mapping[str, Signature]:
+        """Every signature of the bundle by name, those of stages too."""
+        return self._interpreter.signatures
 
     def sizes(self, tier: str) -> dict[tuple[int, int], str]:
         """Name of the tier of each input size (height, width), smallest first.

@@ -1,7 +1,10 @@
 """Assets of the page, and the page itself without a browser."""
 
+import base64
+import io
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 import demo_app
-from demo_app import sources
+from demo_app import mask_view, sources
 from tests.tiny_bundle import EXITS, clear_from, packed, plain_metadata, scene
 
 PAGE = Path(demo_app.__file__).with_name("app.py")
@@ -39,24 +42,45 @@ def assets(tmp_path: Path, tiny_model_bytes: bytes, monkeypatch: pytest.MonkeyPa
     return tmp_path
 
 
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What the page handed to the browser to draw.
+
+    Args:
+        picture: uint8 `(height, width, 3)`, RGB, as its JPEG gives it.
+        masks: uint8 `(height, width)` of each tier that is shown, by name.
+        labels: name and colour of each class of the masks.
+    """
+
+    picture: np.ndarray
+    masks: dict[str, np.ndarray]
+    labels: dict[int, dict[str, str]]
+
+
+def _pixels(url: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))
+
+
 @pytest.fixture
-def overlays(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
-    """Every overlay that the page shows, in order."""
-    shown: list[np.ndarray] = []
-    from mobile_export import runtime
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[Shown]:
+    """Every view of masks that the page has drawn, in order."""
+    views: list[Shown] = []
+    made = mask_view.component
 
-    paint = runtime.overlay
+    def component(name: str, html: str) -> Callable[..., Any]:
+        def recorded(*, key: str, data: dict[str, Any]) -> Any:
+            masks = {mask["title"]: _pixels(mask["url"]) for mask in data["masks"]}
+            views.append(Shown(_pixels(data["picture"]), masks, data["labels"]))
+            return made(name, html)(key=key, data=data)
 
-    def recorded(*given: Any) -> np.ndarray:
-        shown.append(paint(*given))
-        return shown[-1]
+        return recorded
 
-    monkeypatch.setattr(runtime, "overlay", recorded)
-    return shown
+    monkeypatch.setattr(mask_view, "component", component)
+    return views
 
 
 @pytest.fixture
-def page(assets: Path, overlays: list[np.ndarray]) -> Callable[[], AppTest]:
+def page(assets: Path, shown: list[Shown]) -> Callable[[], AppTest]:
     def run() -> AppTest:
         test = AppTest.from_file(str(PAGE), default_timeout=30).run()
         assert not test.exception

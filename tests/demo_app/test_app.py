@@ -5,14 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from mobile_export.runtime import Bundle, Segmenter, TiersegError, overlay
+from mobile_export.runtime import Bundle, Segmenter, TiersegError
 from mobile_export.runtime.interpreter import Interpreter
-from tests.demo_app.conftest import PAGE, street
+from tests.demo_app.conftest import PAGE, Shown, street
 from tests.tiny_bundle import PLAIN_TIERS, packed, scene, tiny_metadata
 
 
@@ -21,15 +20,16 @@ def _text(test: AppTest) -> str:
 
 
 def test_the_page_opens_with_the_first_bundle_and_picture(
-    page: Callable[[], AppTest], overlays: list[np.ndarray]
+    page: Callable[[], AppTest], shown: list[Shown]
 ) -> None:
     test = page()
     assert not test.error
-    assert test.segmented_control[0].value == "heavy"
+    assert test.segmented_control[1].value == "heavy"
     assert test.metric[0].label == "Latency of this frame"
     assert test.metric[0].value.endswith(" ms")
-    assert len(overlays) == 1
-    assert overlays[0].shape == (96, 128, 3)
+    assert len(shown) == 1
+    assert shown[0].picture.shape == (96, 128, 3)
+    assert list(shown[0].masks) == ["heavy"]
     assert "tiny" in test.sidebar.caption[0].value
     assert "4 tiers in 0.0" in test.sidebar.caption[0].value
 
@@ -38,31 +38,29 @@ def test_a_bundle_without_exits_has_one_control_and_no_threshold(
     page: Callable[[], AppTest],
 ) -> None:
     test = page()
-    assert [control.label for control in test.segmented_control] == ["Tier"]
-    assert [slider.label for slider in test.slider] == ["Opacity of the mask"]
+    assert [control.label for control in test.segmented_control] == ["Input", "Tier"]
+    assert not test.slider
     assert not test.expander
     assert not test.toggle
-    assert "exit" not in test.dataframe[0].value
 
 
 def test_a_switch_of_the_tier_changes_mask_and_figures(
-    page: Callable[[], AppTest], overlays: list[np.ndarray], tiny_bundle: Path
+    page: Callable[[], AppTest], shown: list[Shown], tiny_bundle: Path
 ) -> None:
     test, picture = page(), street()
     segmenter = Segmenter(tiny_bundle)
     for place, tier in enumerate(PLAIN_TIERS):
-        test.segmented_control[0].set_value(tier).run()
+        test.segmented_control[1].set_value(tier).run()
         assert not test.exception
-        assert test.segmented_control[0].value == tier
+        assert test.segmented_control[1].value == tier
         assert f"<b>{place + 1} k</b>" in _text(test)
-        mask = segmenter(picture, tier).mask
-        assert (overlays[-1] == overlay(picture, mask, segmenter.labels, 0.55)).all()
-    assert len({shown.tobytes() for shown in overlays}) > 2
+        assert (shown[-1].masks[tier] == segmenter(picture, tier, native=True).mask).all()
+    assert len({next(iter(view.masks.values())).tobytes() for view in shown}) > 2
 
 
 def test_figures_come_from_the_metadata(page: Callable[[], AppTest]) -> None:
     test = page()
-    test.segmented_control[0].set_value("light_24x32").run()
+    test.segmented_control[1].set_value("light_24x32").run()
     text = _text(test)
     for figure in ("48.0 %", "10 M", "2 k", "24 × 32"):
         assert f"<b>{figure}</b>" in text
@@ -76,45 +74,29 @@ def test_the_legend_names_the_classes_and_their_shares(page: Callable[[], AppTes
     assert "25%" in text
 
 
-def test_the_table_lists_every_tier_with_a_time(page: Callable[[], AppTest]) -> None:
-    table = page().dataframe[0].value
-    assert list(table["tier"]) == list(PLAIN_TIERS)
-    assert (table["latency_ms"] > 0).all()
-    assert "dice" not in table
-
-
-def test_opacity_0_shows_the_picture_itself(
-    page: Callable[[], AppTest], overlays: list[np.ndarray]
-) -> None:
-    page().slider[0].set_value(0).run()
-    assert (overlays[-1] == street()).all()
-
-
-def test_another_picture_is_segmented(
-    page: Callable[[], AppTest], overlays: list[np.ndarray]
-) -> None:
+def test_another_picture_is_segmented(page: Callable[[], AppTest], shown: list[Shown]) -> None:
     test = page()
     test.selectbox[1].set_value(1).run()
-    assert overlays[-1].shape == (48, 64, 3)
+    assert shown[-1].picture.shape == (48, 64, 3)
 
 
 def test_an_uploaded_picture_goes_before_the_sample(
-    page: Callable[[], AppTest], overlays: list[np.ndarray], tmp_path: Path
+    page: Callable[[], AppTest], shown: list[Shown], tmp_path: Path
 ) -> None:
     path = tmp_path / "own.png"
     Image.fromarray(scene(30, 40)).save(path)
     test = page()
     test.file_uploader[1].set_value(("own.png", path.read_bytes(), "image/png")).run()
     assert not test.error
-    assert overlays[-1].shape == (30, 40, 3)
+    assert shown[-1].picture.shape == (30, 40, 3)
 
 
 def test_a_large_picture_is_shown_smaller(
-    page: Callable[[], AppTest], overlays: list[np.ndarray], assets: Path
+    page: Callable[[], AppTest], shown: list[Shown], assets: Path
 ) -> None:
     Image.fromarray(scene(1000, 2560)).save(assets / "samples" / "a_large.png")
     page()
-    assert overlays[-1].shape == (500, 1280, 3)
+    assert shown[-1].picture.shape == (500, 1280, 3)
 
 
 def test_an_uploaded_bundle_goes_before_the_shipped(
@@ -127,12 +109,12 @@ def test_an_uploaded_bundle_goes_before_the_shipped(
     test.file_uploader[0].set_value(("mine.tflite", content, "")).run()
     assert not test.error
     assert "mine" in test.sidebar.caption[0].value
-    assert test.segmented_control[0].options == ["light", "light_24x32"]
-    assert test.segmented_control[0].value == "light"
+    assert test.segmented_control[1].options == ["light", "light_24x32"]
+    assert test.segmented_control[1].value == "light"
 
 
 def test_a_bundle_without_metadata_works(
-    page: Callable[[], AppTest], tiny_model_bytes: bytes
+    page: Callable[[], AppTest], shown: list[Shown], tiny_model_bytes: bytes
 ) -> None:
     test = page()
     test.file_uploader[0].set_value(("bare.tflite", tiny_model_bytes, "")).run()
@@ -140,8 +122,7 @@ def test_a_bundle_without_metadata_works(
     assert not test.error
     assert "without metadata" in test.sidebar.caption[0].value
     assert "class 1" in _text(test)
-    table = test.dataframe[0].value
-    assert list(table.columns) == ["tier", "configuration", "exit", "latency_ms"]
+    assert shown[-1].labels[1]["name"] == "class 1"
 
 
 @pytest.mark.parametrize(
@@ -181,10 +162,10 @@ def test_a_tier_that_fails_at_a_switch_is_one_error(
         return run(self, signature, inputs)
 
     monkeypatch.setattr(Interpreter, "run", failing)
-    test.segmented_control[0].set_value("medium").run()
+    test.segmented_control[1].set_value("medium").run()
     assert not test.exception
     assert [error.value for error in test.error] == ["the model cannot run"]
-    test.segmented_control[0].set_value("light").run()
+    test.segmented_control[1].set_value("light").run()
     assert not test.error
 
 

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from demo_app.choice import Choice, chained_exits, exit_title, has_exits
-from mobile_export.runtime import Bundle, Segmenter, overlay
+from mobile_export.runtime import Bundle, Segmenter
+from tests.demo_app.conftest import Shown
 from tests.tiny_bundle import EXITS, THRESHOLDS, clear_from, packed, plain_metadata, tiny_metadata
 
 Page = Callable[[], AppTest]
@@ -38,26 +38,25 @@ def _adaptive(page: Page) -> AppTest:
 
 def test_a_bundle_with_exits_offers_configurations_and_exits(exit_page: Page) -> None:
     test = exit_page()
-    configuration, exits = test.segmented_control
+    _, configuration, exits = test.segmented_control
     assert configuration.label == "Configuration"
     assert configuration.options == ["light", "light_24x32", "medium", "heavy"]
     assert configuration.value == "heavy"
     assert exits.label == "Exit"
     assert exits.options == ["exit 1", "exit 2", "final", "adaptive"]
     assert exits.value == "final"
-    assert [slider.label for slider in test.slider] == ["Opacity of the mask"]
+    assert not test.slider
     assert not test.expander
 
 
 def test_a_configuration_of_one_exit_offers_no_choice_of_it(
-    exit_page: Page, overlays: list[np.ndarray], tiny_bundle: Path
+    exit_page: Page, shown: list[Shown], tiny_bundle: Path
 ) -> None:
     test, image = exit_page(), clear_from("heavy_exit1")
     _control(test, "Configuration").set_value("medium").run()
-    assert [control.label for control in test.segmented_control] == ["Configuration"]
+    assert [control.label for control in test.segmented_control] == ["Input", "Configuration"]
     segmenter = Segmenter(tiny_bundle, warm_up="none")
-    mask = segmenter(image, "medium").mask
-    assert (overlays[-1] == overlay(image, mask, segmenter.labels, 0.55)).all()
+    assert (shown[-1].masks["medium"] == segmenter(image, "medium", native=True).mask).all()
     assert "<b>3 k</b>" in _text(test)
 
 
@@ -65,15 +64,14 @@ def test_a_configuration_of_one_exit_offers_no_choice_of_it(
     ("title", "tier"), [("exit 1", EXITS[0]), ("exit 2", EXITS[1]), ("final", EXITS[2])]
 )
 def test_an_exit_runs_its_tier(
-    exit_page: Page, overlays: list[np.ndarray], tiny_bundle: Path, title: str, tier: str
+    exit_page: Page, shown: list[Shown], tiny_bundle: Path, title: str, tier: str
 ) -> None:
     test, image = exit_page(), clear_from("heavy")
     test.selectbox[1].set_value(2).run()
     _control(test, "Exit").set_value(title).run()
     assert not test.exception
     segmenter = Segmenter(tiny_bundle, warm_up="none")
-    mask = segmenter(image, tier).mask
-    assert (overlays[-1] == overlay(image, mask, segmenter.labels, 0.55)).all()
+    assert (shown[-1].masks[tier] == segmenter(image, tier, native=True).mask).all()
     assert f"<b>{4 + EXITS.index(tier)} k</b>" in _text(test)
 
 
@@ -100,7 +98,7 @@ def test_the_exit_stays_when_the_configuration_changes(
     [(0, "left at exit 1"), (1, "left at exit 2"), (2, "went to the end")],
 )
 def test_adaptive_as_fitted_leaves_where_the_bundle_says(
-    exit_page: Page, overlays: list[np.ndarray], tiny_bundle: Path, place: int, left: str
+    exit_page: Page, shown: list[Shown], tiny_bundle: Path, place: int, left: str
 ) -> None:
     test = _adaptive(exit_page)
     test.selectbox[1].set_value(place).run()
@@ -116,8 +114,8 @@ def test_adaptive_as_fitted_leaves_where_the_bundle_says(
     for tier in EXITS[: place + 1]:
         confidence = segmenter(image, tier).confidence
         assert f"sure of {100 * confidence:.1f} %" in text
-    mask = segmenter(image, EXITS[place]).mask
-    assert (overlays[-1] == overlay(image, mask, segmenter.labels, 0.55)).all()
+    mask = segmenter(image, EXITS[place], native=True).mask
+    assert (shown[-1].masks[EXITS[place]] == mask).all()
 
 
 @pytest.mark.parametrize(
@@ -160,13 +158,6 @@ def test_exits_without_stages_are_not_adaptive(
         tier["stages"] = []
     (assets / "models" / "tiny.tflite").write_bytes(packed(tiny_model_bytes, metadata))
     assert _control(exit_page(), "Exit").options == ["exit 1", "exit 2", "final"]
-
-
-def test_the_table_is_grouped_by_configuration(exit_page: Page) -> None:
-    table = exit_page().dataframe[0].value
-    assert list(table["configuration"]) == ["light", "light_24x32", "medium", *["heavy"] * 3]
-    assert list(table["exit"]) == [*["final"] * 3, "exit 1", "exit 2", "final"]
-    assert (table["latency_ms"] > 0).all()
 
 
 def test_what_a_bundle_offers(tiny_bundle: Path, tiny_model_bytes: bytes) -> None:

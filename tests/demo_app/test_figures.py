@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from demo_app.figures import chart, exit_chart, measured_on, percent, short, tier_table
+from demo_app.figures import chart, exit_chart, front, measured_on, percent, short, tier_table
 from mobile_export.runtime import Bundle, Segmenter
-from tests.tiny_bundle import MIOU, PLAIN_TIERS, packed, plain_metadata, scene
+from tests.tiny_bundle import MIOU, PLAIN_TIERS, packed, plain_metadata
 
 
 @pytest.fixture
@@ -34,19 +34,19 @@ def test_percent(share: float | None, text: str) -> None:
 
 def test_the_table_has_a_row_per_tier_and_only_known_figures(plain: Bundle) -> None:
     segmenter = Segmenter(plain, warm_up="none")
-    segmenter(scene(), "light")
-    rows = tier_table(segmenter)
+    times = {tier: 1.0 + place for place, tier in enumerate(PLAIN_TIERS)}
+    rows = tier_table(segmenter, times)
     assert [row["tier"] for row in rows] == list(PLAIN_TIERS)
     assert [row["miou"] for row in rows] == [MIOU[tier] for tier in PLAIN_TIERS]
     assert [row["parameters"] for row in rows] == [0.001, 0.002, 0.003, 0.004]
     assert rows[3]["macs"] == 0.02
-    assert rows[0]["latency_ms"] > 0
-    assert rows[1]["latency_ms"] is None
+    assert [row["latency_ms"] for row in rows] == [1, 2, 3, 4]
     assert not {"dice", "configuration", "exit"} & rows[0].keys()
 
 
 def test_the_table_of_a_bundle_with_exits_is_grouped(tiny_bundle: Path) -> None:
-    rows = tier_table(Segmenter(tiny_bundle, warm_up="none"))
+    segmenter = Segmenter(tiny_bundle, warm_up="none")
+    rows = tier_table(segmenter, dict.fromkeys(segmenter.tiers, 1.0))
     assert [(row["configuration"], row["exit"], row["tier"]) for row in rows] == [
         ("light", "final", "light"),
         ("light_24x32", "final", "light_24x32"),
@@ -62,7 +62,8 @@ def test_a_figure_that_one_tier_lacks_is_none_there(tiny_model_bytes: bytes) -> 
     metadata = plain_metadata(tiny_model_bytes)
     metadata["tiers"][0]["dice"] = 0.5
     segmenter = Segmenter(Bundle.from_bytes(packed(tiny_model_bytes, metadata)), warm_up="none")
-    assert [row["dice"] for row in tier_table(segmenter)] == [0.5, None, None, None]
+    rows = tier_table(segmenter, dict.fromkeys(segmenter.tiers, 1.0))
+    assert [row["dice"] for row in rows] == [0.5, None, None, None]
 
 
 def test_measured_on_names_each_data_set_once(tiny_model_bytes: bytes, tiny_bundle: Path) -> None:
@@ -91,6 +92,23 @@ ROWS = [{"tier": "light", "latency_ms": 2.0}, {"tier": "heavy", "latency_ms": 8.
 def test_the_chart_shows_quality_against_latency() -> None:
     rows = [{**row, "dice": 0.5} for row in ROWS]
     assert _fields(chart(rows, "light", "#000")) == {"tier", "latency_ms", "dice"}
+
+
+def test_a_budget_is_a_line_in_every_chart() -> None:
+    for draw, rows in ((chart, ROWS), (exit_chart, _many(dice=0.5)), (exit_chart, _many())):
+        plain, limited = draw(rows, None, "#000"), draw(rows, None, "#000", 12.5)
+        assert len(limited.to_dict()["layer"]) == len(plain.to_dict()["layer"]) + 1
+        assert "12.5" in limited.to_json()
+
+
+def test_the_front_leaves_out_what_another_tier_beats() -> None:
+    rows = [
+        {"tier": name, "latency_ms": ms, "miou": miou}
+        for name, ms, miou in (("a", 2, 0.4), ("b", 3, 0.4), ("c", 5, 0.6), ("d", 5, 0.5))
+    ]
+    assert [row["tier"] for row in front(rows[::-1], "miou")] == ["a", "c"]
+    values = chart(rows, None, "#000").to_dict()["layer"][0]["data"]["values"]
+    assert [row["tier"] for row in values] == ["a", "c"]
 
 
 def test_without_quality_the_chart_shows_latency() -> None:

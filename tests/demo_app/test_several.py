@@ -68,7 +68,7 @@ def test_the_chart_has_a_bar_for_each_exit() -> None:
 
 def _adaptive(page: Page) -> AppTest:
     test = page()
-    test.segmented_control[1].set_value("adaptive").run()
+    test.segmented_control[2].set_value("adaptive").run()
     return test
 
 
@@ -146,7 +146,7 @@ def test_a_bad_picture_is_one_error(exit_page: Page) -> None:
     assert [error.value.startswith("own0.png must be a whole image") for error in test.error] == [
         True
     ]
-    assert len(test.dataframe) == 1  # the rest of the page stands
+    assert len(test.metric) == 1  # the rest of the page stands
 
 
 def test_without_pictures_there_is_nothing_to_press(exit_page: Page, assets: Path) -> None:
@@ -155,5 +155,5 @@ def test_without_pictures_there_is_nothing_to_press(exit_page: Page, assets: Pat
     test = exit_page()
     own = ("own.png", _png(clear_from("heavy")), "image/png")
     _uploader(test, "your own picture").set_value(own).run()
-    test.segmented_control[1].set_value("adaptive").run()
+    test.segmented_control[2].set_value("adaptive").run()
     assert test.button[0].disabled
