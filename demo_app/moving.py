@@ -105,7 +105,6 @@ def _frame(work: Workspace, film: _Film) -> None:
         told = f"of the last {len(film.times)} frames took at most {1000 / per_second:.1f} ms"
         st.caption(f"{percent(held)} {told}.")
         st.caption(f"{film.frames.name}, frame {film.number}")
-    strip_chart(list(film.times), 1000 / per_second, segmenter.tiers, capacity=_SHOWN, key="strip")
 
 
 def _governed(work: Workspace, film: _Film, target_ms: float, slowdown: float) -> Result:
