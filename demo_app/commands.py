@@ -12,7 +12,9 @@ _SETTINGS = {
     "client.toolbarMode": "minimal",
     "server.fileWatcherType": "none",
     "server.showEmailPrompt": "false",
-    "theme.primaryColor": "#0f766e",
+    # Not for the theme as a whole, which would then be light for everybody.
+    "theme.light.primaryColor": "#0f766e",
+    "theme.dark.primaryColor": "#2dd4bf",
     "theme.baseRadius": "medium",
 }
 """Streamlit's settings; it tells nobody that it runs."""

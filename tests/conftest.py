@@ -1,10 +1,27 @@
 """Fixtures that more than one package's tests use."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.tiny_bundle import packed, tiny_metadata, tiny_model
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+]
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +36,16 @@ def tiny_bundle(tiny_model_bytes: bytes, tmp_path_factory: pytest.TempPathFactor
     path = tmp_path_factory.mktemp("bundle") / "tiny.tflite"
     path.write_bytes(packed(tiny_model_bytes, tiny_metadata(tiny_model_bytes)))
     return path
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    """Headless Chromium, with a camera that shows a test picture."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium")
+    assert chromium, "these tests need Chromium on the path"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
+        yield browser
+        browser.close()
