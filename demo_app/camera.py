@@ -55,7 +55,7 @@ def camera(work: Workspace) -> None:
     left, right = st.columns([7, 3], gap="large")
     with left:
         streaming = webrtc_streamer(
-            key=place,
+            key=f"camera {work.key}",
             video_frame_callback=painter,
             media_stream_constraints={"video": True, "audio": False},
         )

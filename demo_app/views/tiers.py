@@ -1,5 +1,6 @@
 """The page *Tiers*: quality against latency on this machine, and the tier for a time budget."""
 
+import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -32,8 +33,8 @@ def _tiers(work: Workspace) -> None:
     budget_ms = left.slider(
         "Time for a frame, ms",
         0.0,
-        round(1.2 * slowest, 1),
-        round(slowest, 1),
+        math.ceil(12 * slowest) / 10,
+        math.ceil(10 * slowest) / 10,
         step=0.1,
         key=f"budget of {work.key}",
         help="The best tier whose inference fits is what `fastest_within` gives.",
