@@ -20,6 +20,7 @@ internal class AppendedZip private constructor(
     /** What the central directory says of one file. */
     private class Entry(
         val header: Int,
+        val isEncrypted: Boolean,
         val method: Int,
         val crc: Long,
         val packedSize: Int,
@@ -36,7 +37,14 @@ internal class AppendedZip private constructor(
         require(entry.header + LOCAL_SIZE <= content.limit() && at(entry.header) == LOCAL) {
             "no file begins at byte ${entry.header}"
         }
-        val data = entry.header + LOCAL_SIZE + short(entry.header + 26) + short(entry.header + 28)
+        val nameSize = short(entry.header + 26)
+        val title = ByteArray(minOf(nameSize, content.limit() - entry.header - LOCAL_SIZE)) {
+            content.get(entry.header + LOCAL_SIZE + it)
+        }
+        require(String(title, Charsets.UTF_8) == name && !entry.isEncrypted) {
+            "$name is not what stands at byte ${entry.header}, or it is encrypted"
+        }
+        val data = entry.header + LOCAL_SIZE + nameSize + short(entry.header + 28)
         require(entry.packedSize <= content.limit() - data) { "$name ends too early" }
         val packed = ByteArray(entry.packedSize)
         val view = content.duplicate()
@@ -123,6 +131,7 @@ internal class AppendedZip private constructor(
             }
             return Entry(
                 header = header.toInt(),
+                isEncrypted = content.getShort(place + 8).toInt() and 1 == 1,
                 method = content.getShort(place + 10).toInt() and 0xFFFF,
                 crc = content.getInt(place + 16).toLong() and 0xFFFFFFFFL,
                 packedSize = packed.toInt(),
