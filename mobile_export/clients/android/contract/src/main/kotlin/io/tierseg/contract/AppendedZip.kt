@@ -75,6 +75,7 @@ internal class AppendedZip private constructor(
         private const val STORED = 0
         private const val DEFLATED = 8
         private const val MAX_SIZE = 64 shl 20
+        private const val MAX_VERSION = 63
 
         /**
          * The zip at the end of some bytes, or null if there is none.
@@ -129,6 +130,8 @@ internal class AppendedZip private constructor(
             require(maxOf(header, packed) < content.limit() && size <= MAX_SIZE) {
                 "a file of $size bytes cannot stand at byte $header"
             }
+            val version = content.get(place + 6).toInt() and 0xFF
+            require(version <= MAX_VERSION) { "a file needs version $version of the zip format" }
             return Entry(
                 header = header.toInt(),
                 isEncrypted = content.getShort(place + 8).toInt() and 1 == 1,

@@ -3,16 +3,16 @@ package io.tierseg.contract
 /**
  * Chooses the tier of each frame so that frames keep a time budget on a device whose speed varies.
  *
- * How slow the device is now is the second largest of its last 20 ratios of a frame's time to the
- * nominal time of the tier that ran, so that one slow frame in twenty counts for nothing, two count
- * at once, and a device that is fast again is believed after twenty. The time expected of a tier is
- * its nominal time multiplied so, plus the usual overhead of a frame.
+ * How slow the device is now is the fourth largest of its last 40 ratios of a frame's time to the
+ * nominal time of the tier that ran: three slow frames in forty count for nothing, four count at
+ * once, and a device that is fast again is believed after forty. The time expected of a tier is its
+ * nominal time multiplied so, plus the usual overhead of a frame.
  *
  * A tier that is expected to miss the target gives way to the best that takes 90 % of it; a better
  * one that takes 85 % takes over. Between two switches lies a second, but for a tier that misses by
- * a quarter or more, which is left after two frames. A tier that had to be left within five seconds
- * of a switch up to it, and all slower ones, must wait for 2 s before they are tried again, and
- * twice as long each further time, up to 64 s.
+ * a quarter or more, which is left once it has run for two frames. A tier that had to be left within
+ * five seconds of a switch up to it, and all slower ones, must wait for 2 s before they are tried
+ * again, and twice as long each further time, up to 64 s.
  *
  * The rule knows no images and no clock, and is that of the Python runtime. One thread may use it.
  *
@@ -46,7 +46,7 @@ class FrameBudget(
         }
 
     private val nominal: Map<String, Double> = nominalMs.toMap()
-    private val ratios = ArrayDeque<Double>()
+    private val ratios = ArrayDeque(List(RANK) { 1.0 })
     private val overheads = ArrayDeque<Double>()
     private var lastSwitchS = Double.NEGATIVE_INFINITY
     private var lastRiseS = Double.NEGATIVE_INFINITY
@@ -77,7 +77,7 @@ class FrameBudget(
 
     /** How many times as long as nominal a frame takes now; 1 before the first. */
     val slowdown: Double
-        get() = if (ratios.isEmpty()) 1.0 else ratios.sorted().let { it[maxOf(0, it.size - 2)] }
+        get() = ratios.sortedDescending()[RANK - 1]
 
     /**
      * Time expected of a frame of a tier now, milliseconds.
@@ -145,7 +145,10 @@ class FrameBudget(
 
     private companion object {
         /** Frames whose times tell how slow the device is now. */
-        const val WINDOW = 20
+        const val WINDOW = 40
+
+        /** Place of the ratio, from the largest, that tells it. */
+        const val RANK = 4
 
         // Shares of the target, of the time expected of a tier: up to the first it is kept, up to
         // the second it is chosen in place of a slower one, up to the third of a faster one; beyond
