@@ -81,7 +81,9 @@ DAMAGED: dict[str, Callable[[bytes], bytes]] = {
     "stages in disorder": _with(
         lambda metadata: metadata["tiers"][4].update(stages=["heavy_stage2", "heavy_stage1"])
     ),
-    "threshold of two": _with(lambda metadata: metadata["tiers"][3].update(thresholds={"image": 2})),
+    "threshold of two": _with(
+        lambda metadata: metadata["tiers"][3].update(thresholds={"image": 2})
+    ),
     "thresholds a number": _with(lambda metadata: metadata["tiers"][3].update(thresholds=0.5)),
     "configuration a number": _with(lambda metadata: metadata["tiers"][3].update(configuration=1)),
     "default unknown": _with(lambda metadata: metadata.update(default_tier="best")),
@@ -105,9 +107,7 @@ def _commented(content: bytes) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def files(
-    tiny_model_bytes: bytes, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Path]:
+def files(tiny_model_bytes: bytes, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Every file, by what was done to it."""
     folder = tmp_path_factory.mktemp("damage")
     contents = {name: build(tiny_model_bytes) for name, build in (WHOLE | DAMAGED).items()}
@@ -158,8 +158,8 @@ def test_what_python_refuses_is_refused(name: str, files: Any, answers: Any) -> 
 def test_a_bundle_without_metadata_is_refused(name: str, files: Any, answers: Any) -> None:
     assert Bundle.open(files[name]).metadata is None
     assert answers[name]["error"] == (
-        f"{files[name]} must be a bundle with metadata.json in a zip at its end, as `tierseg export` "
-        "writes it; got a `.tflite` without"
+        f"{files[name]} must be a bundle with metadata.json in a zip at its end, "
+        "as `tierseg export` writes it; got a `.tflite` without"
     )
 
 

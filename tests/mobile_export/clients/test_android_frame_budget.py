@@ -49,7 +49,7 @@ def _random(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
     budget = FrameBudget(question["nominal_ms"], question["quality"], 33.0)
     first, tiers, now_s = budget.tier, [], 0.0
     for place in range(1500):
-        slow = 1 + 1.5 * np.sin(place / random.integers(60, 90)) ** 2 + (place % 97 == 0)
+        slow = 1 + 3 * np.sin(place / 80) ** 2 + 2 * (place % 97 == 0)
         latency_ms = question["nominal_ms"][budget.tier] * slow * random.normal(1, 0.05)
         overhead_ms = random.uniform(0, 3)
         now_s += max(0.02, (latency_ms + overhead_ms) / 1000)
@@ -87,7 +87,7 @@ def test_recorded_traces(contract_jar: Path, tmp_path: Path, traces: Any) -> Non
 def test_random_devices(contract_jar: Path, tmp_path: Path) -> None:
     questions, expected = zip(*(_random(seed) for seed in _SEEDS), strict=True)
     assert ask(contract_jar, tmp_path, {"frames": questions})["frames"] == list(expected)
-    assert sum(item["switches"] for item in expected) > 50
+    assert sum(item["switches"] for item in expected) > 40
 
 
 @pytest.mark.parametrize(

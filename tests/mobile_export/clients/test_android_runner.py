@@ -26,9 +26,7 @@ def _image(tier: str) -> np.ndarray:
 def answers(
     tiny_bundle: Path, contract_jar: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> list[dict[str, Any]]:
-    runs: list[dict[str, Any]] = [
-        {"tier": tier, "image": encoded(_image(tier))} for tier in TIERS
-    ]
+    runs: list[dict[str, Any]] = [{"tier": tier, "image": encoded(_image(tier))} for tier in TIERS]
     runs += [
         {
             "configuration": "heavy",

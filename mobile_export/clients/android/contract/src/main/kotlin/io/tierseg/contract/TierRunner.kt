@@ -83,7 +83,7 @@ class TierRunner(val bundle: Bundle, private val runner: SignatureRunner) : Clos
         if (runs < 1) throw TiersegException("`runs` must be an integer from 1, got $runs")
         val times = bundle.tiers.associateWith { ArrayList<Double>() }
         repeat(runs) {
-            for ((tier, list) in times) list.add(run(buffer(tier.inputSize.area * CHANNELS), tier).latencyMs)
+            for ((tier, list) in times) list.add(run(imageBuffer(tier.inputSize), tier).latencyMs)
         }
         val medians = times.entries.associate { (tier, list) -> tier.name to median(list) }
         synchronized(this) { measured = medians }
@@ -150,14 +150,21 @@ class TierRunner(val bundle: Bundle, private val runner: SignatureRunner) : Clos
         return image
     }
 
-    internal companion object {
-        const val IMAGE = "image"
-        const val MASK = "mask"
-        const val CONFIDENCE = "confidence"
-        const val STATE = "state_"
-        const val CHANNELS = 3
+    companion object {
+        internal const val IMAGE = "image"
+        internal const val MASK = "mask"
+        internal const val CONFIDENCE = "confidence"
+        internal const val STATE = "state_"
+        internal const val CHANNELS = 3
 
-        fun buffer(bytes: Int): ByteBuffer =
+        /**
+         * A black image as [run] takes it.
+         *
+         * @param size its height and width, pixels.
+         */
+        fun imageBuffer(size: Size): ByteBuffer = buffer(size.area * CHANNELS)
+
+        private fun buffer(bytes: Int): ByteBuffer =
             ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder())
 
         private fun Map<String, Tensor>.buffers() = mapValues { buffer(it.value.bytes) }

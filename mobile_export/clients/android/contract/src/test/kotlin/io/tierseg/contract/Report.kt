@@ -1,6 +1,7 @@
 package io.tierseg.contract
 
 import java.io.File
+import java.nio.ByteBuffer
 import java.util.Base64
 
 /**
@@ -15,6 +16,7 @@ fun main(arguments: Array<String>) {
     val report = mapOf(
         "bundles" to asked.all("bundles").map { Report(it).answer() },
         "frames" to asked.all("frames").map { replay(it) },
+        "packed" to packed(asked.ints("colors")),
     )
     File(answers).writeText(toJson(report))
 }
@@ -83,7 +85,7 @@ private class Report(private val question: Map<*, *>) {
 
     private fun run(runner: TierRunner, asked: Map<*, *>) = attempt {
         val bytes = Base64.getDecoder().decode(asked["image"] as String)
-        val image = TierRunner.buffer(bytes.size).apply { put(bytes) }
+        val image = ByteBuffer.allocateDirect(bytes.size).apply { put(bytes) }
         val tier = asked["tier"] as String?
         val budgetMs = (asked["budget_ms"] as Number?)?.toDouble()
         val result = when {
@@ -128,6 +130,16 @@ private fun replay(asked: Map<*, *>): Map<String, Any?> = attempt {
     )
 }
 
+/** Colours as bytes, and those bytes taken for a mask and painted half clear. */
+private fun packed(colors: IntArray): Map<String, List<Int>> {
+    val bytes = ByteArray(3 * colors.size)
+    Pixels.pack(colors, ByteBuffer.wrap(bytes))
+    return mapOf(
+        "bytes" to bytes.map { it.toInt() and 0xFF },
+        "painted" to Pixels.paint(bytes, Palette(listOf(Label(7, "seven", 1, 2, 3))), 128).toList(),
+    )
+}
+
 private fun attempt(answer: () -> Map<String, Any?>): Map<String, Any?> =
     try {
         answer()
@@ -144,3 +156,6 @@ private fun Map<*, *>.times(name: String): Map<String, Double>? =
     (this[name] as Map<*, *>?)?.entries?.associate { (key, value) ->
         key as String to (value as Number).toDouble()
     }
+
+private fun Map<*, *>.ints(name: String): IntArray =
+    (this[name] as List<*>? ?: emptyList<Any?>()).map { (it as Long).toInt() }.toIntArray()

@@ -1,0 +1,11 @@
+package android.graphics.drawable;
+
+import android.content.res.Resources;
+import android.graphics.Bitmap;
+
+/** Stub to compile against: what this project calls of BitmapDrawable, and nothing that runs. */
+public class BitmapDrawable extends Drawable {
+    public BitmapDrawable(Resources resources, Bitmap bitmap) { }
+    @Override public native boolean isFilterBitmap();
+    @Override public native void setFilterBitmap(boolean filter);
+}

@@ -1,0 +1,14 @@
+package android.widget;
+
+import android.content.Context;
+
+/** Stub to compile against: what this project calls of SeekBar, and nothing that runs. */
+public class SeekBar extends AbsSeekBar {
+    public SeekBar(Context context) { super(context); }
+    public interface OnSeekBarChangeListener {
+        void onProgressChanged(SeekBar bar, int progress, boolean fromUser);
+        void onStartTrackingTouch(SeekBar bar);
+        void onStopTrackingTouch(SeekBar bar);
+    }
+    public native void setOnSeekBarChangeListener(OnSeekBarChangeListener listener);
+}

@@ -1,0 +1,12 @@
+package androidx.activity;
+
+import android.app.Activity;
+import androidx.activity.result.ActivityResultCallback;
+import androidx.activity.result.ActivityResultLauncher;
+import androidx.activity.result.contract.ActivityResultContract;
+import androidx.lifecycle.LifecycleOwner;
+
+/** Stub to compile against: what this project calls of ComponentActivity, and nothing that runs. */
+public class ComponentActivity extends Activity implements LifecycleOwner {
+    public final native <I, O> ActivityResultLauncher<I> registerForActivityResult(ActivityResultContract<I, O> contract, ActivityResultCallback<O> callback);
+}

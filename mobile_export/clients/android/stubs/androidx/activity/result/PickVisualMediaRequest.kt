@@ -1,0 +1,10 @@
+package androidx.activity.result
+
+import androidx.activity.result.contract.ActivityResultContracts.PickVisualMedia.VisualMediaType
+
+/** Stub to compile against: what this project calls of PickVisualMediaRequest; nothing runs. */
+class PickVisualMediaRequest
+
+/** Stub to compile against; it makes an empty request. */
+fun PickVisualMediaRequest(@Suppress("UNUSED_PARAMETER") mediaType: VisualMediaType) =
+    PickVisualMediaRequest()

@@ -1,0 +1,15 @@
+package androidx.camera.lifecycle;
+
+import android.content.Context;
+import androidx.camera.core.Camera;
+import androidx.camera.core.CameraSelector;
+import androidx.camera.core.UseCase;
+import androidx.lifecycle.LifecycleOwner;
+import com.google.common.util.concurrent.ListenableFuture;
+
+/** Stub to compile against: what this project calls of ProcessCameraProvider, and nothing that runs. */
+public final class ProcessCameraProvider {
+    public static native ListenableFuture<ProcessCameraProvider> getInstance(Context context);
+    public native void unbindAll();
+    public native Camera bindToLifecycle(LifecycleOwner owner, CameraSelector selector, UseCase... useCases);
+}

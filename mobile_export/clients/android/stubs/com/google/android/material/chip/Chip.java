@@ -1,0 +1,11 @@
+package com.google.android.material.chip;
+
+import android.content.Context;
+import android.widget.CompoundButton;
+
+/** Stub to compile against: what this project calls of Chip, and nothing that runs. */
+public class Chip extends CompoundButton {
+    public Chip(Context context) { super(context); }
+    public native boolean isCheckable();
+    public native void setCheckable(boolean checkable);
+}
