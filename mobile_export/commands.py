@@ -17,6 +17,7 @@ from mobile_export.comparison import compare as run_comparison
 from mobile_export.complexity import fit_sizes
 from mobile_export.evaluation import evaluate_bundle, evaluate_network
 from mobile_export.exporter import export as run_export
+from mobile_export.kotlin_contract import check_kotlin, write_kotlin
 from mobile_export.metadata import add_figures
 from mobile_export.report import VerificationReport
 from mobile_export.runtime.errors import TiersegError
@@ -165,6 +166,12 @@ def evaluate(
     type=_SPLITS,
     help="Also measure mIoU and Dice on this split, for the metadata.",
 )
+@click.option(
+    "--kotlin",
+    metavar="FILE",
+    type=_FILE,
+    help="Also write what the bundle offers as a Kotlin file, *.kt, for an Android app.",
+)
 @click.option("--name", help="Name of the model; that of the file if not given.")
 @click.option("--version", default="1", show_default=True, help="Version of the model.")
 @_MIN_AGREEMENT
@@ -181,6 +188,7 @@ def export(
     default_tier: str | None,
     images: int,
     evaluate_on: str | None,
+    kotlin: Path | None,
     name: str | None,
     version: str,
     min_agreement: float,
@@ -188,6 +196,10 @@ def export(
     as_json: bool,
 ) -> int:
     """Write the int8 bundle of NETWORK, a signature for each tier, checked against NETWORK."""
+    if kotlin is not None:
+        check_kotlin(kotlin)
+        if outputs != "mask":
+            raise TiersegError("`--kotlin` needs `--outputs` to be mask; got logits")
     loaded = load_network(network)
     recipe = recipe or _RECIPES[loaded.arithmetic.policy]
     if recipe == "ptq":
@@ -233,8 +245,11 @@ def export(
         fitted = fit_thresholds(
             out, open_dataset(data, "val"), max_drop=_MAX_DROP if drop is None else drop
         )
+    if kotlin is not None:
+        write_kotlin(out, kotlin)
     content = {
         "bundle": str(result.path),
+        **({} if kotlin is None else {"kotlin": str(kotlin)}),
         "recipe": recipe,
         "size_bytes": result.size_bytes,
         "manifest": result.manifest,

@@ -63,6 +63,7 @@ def test_export_writes_a_bundle(
 ) -> None:
     out = tmp_path / "out" / "light.tflite"
     words = ["--data", data, "--out", out, "--tier", "light", "--images", 4, *LENIENT, "--json"]
+    words += ["--kotlin", tmp_path / "Light.kt"]
     assert run(export, network_file, *words, "--evaluate-on", "test", "--threads", 1) == 0
     told = output(capsys)
     metadata = Bundle.open(out).metadata
@@ -73,6 +74,20 @@ def test_export_writes_a_bundle(
     assert metadata["calibration"]["count"] == 4
     assert [label["name"] for label in metadata["labels"]] == [label.name for label in CLASSES]
     assert metadata["tiers"][0]["measured_on"]["images"] == 3
+    assert told["kotlin"] == str(tmp_path / "Light.kt")
+    assert f'SHA256 = "{metadata["sha256"]}"' in (tmp_path / "Light.kt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--kotlin", "a.txt"], r"the Kotlin file must end in \.kt; got 'a\.txt'"),
+        (["--kotlin", "a.kt", "--outputs", "logits"], "`--kotlin` needs `--outputs` to be mask"),
+    ],
+)
+def test_a_wrong_kotlin_file_is_refused_first(words: list[str], message: str) -> None:
+    with pytest.raises(TiersegError, match=message):
+        run(export, "no_such.keras", "--data", "none", "--out", "a.tflite", *words)
 
 
 def test_export_of_what_is_refused_is_status_1(

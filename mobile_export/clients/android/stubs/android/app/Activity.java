@@ -4,7 +4,7 @@ import android.content.ContextWrapper;
 import android.os.Bundle;
 import android.view.View;
 
-/** Stub to compile against: what this project calls of Activity, and nothing that runs. */
+/** Stub to compile against: what is called of Activity here; nothing runs. */
 public class Activity extends ContextWrapper {
     protected native void onCreate(Bundle savedInstanceState);
     protected native void onDestroy();

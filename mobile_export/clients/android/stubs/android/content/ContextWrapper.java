@@ -1,4 +1,4 @@
 package android.content;
 
-/** Stub to compile against: what this project calls of ContextWrapper, and nothing that runs. */
+/** Stub to compile against: what is called of ContextWrapper here; nothing runs. */
 public class ContextWrapper extends Context { }

@@ -1,6 +1,6 @@
 package android.graphics;
 
-/** Stub to compile against: what this project calls of Bitmap, and nothing that runs. */
+/** Stub to compile against: what is called of Bitmap here; nothing runs. */
 public final class Bitmap {
     public enum Config { ARGB_8888, HARDWARE }
     public native int getWidth();

@@ -2,7 +2,7 @@ package android.graphics;
 
 import java.io.InputStream;
 
-/** Stub to compile against: what this project calls of BitmapFactory, and nothing that runs. */
+/** Stub to compile against: what is called of BitmapFactory here; nothing runs. */
 public class BitmapFactory {
     public static native Bitmap decodeStream(InputStream stream);
 }

@@ -1,4 +1,4 @@
 package android.net;
 
-/** Stub to compile against: what this project calls of Uri, and nothing that runs. */
+/** Stub to compile against: what is called of Uri here; nothing runs. */
 public abstract class Uri { }

@@ -1,4 +1,4 @@
 package android.os;
 
-/** Stub to compile against: what this project calls of Bundle, and nothing that runs. */
+/** Stub to compile against: what is called of Bundle here; nothing runs. */
 public final class Bundle { }

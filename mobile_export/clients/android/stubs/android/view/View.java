@@ -2,7 +2,7 @@ package android.view;
 
 import android.content.Context;
 
-/** Stub to compile against: what this project calls of View, and nothing that runs. */
+/** Stub to compile against: what is called of View here; nothing runs. */
 public class View {
     public View(Context context) { }
     public interface OnClickListener {

@@ -2,7 +2,7 @@ package android.view;
 
 import android.content.Context;
 
-/** Stub to compile against: what this project calls of ViewGroup, and nothing that runs. */
+/** Stub to compile against: what is called of ViewGroup here; nothing runs. */
 public abstract class ViewGroup extends View {
     public ViewGroup(Context context) { super(context); }
     public native void addView(View child);

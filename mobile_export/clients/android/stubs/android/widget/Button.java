@@ -2,7 +2,7 @@ package android.widget;
 
 import android.content.Context;
 
-/** Stub to compile against: what this project calls of Button, and nothing that runs. */
+/** Stub to compile against: what is called of Button here; nothing runs. */
 public class Button extends TextView {
     public Button(Context context) { super(context); }
 }

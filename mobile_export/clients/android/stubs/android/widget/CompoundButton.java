@@ -2,7 +2,7 @@ package android.widget;
 
 import android.content.Context;
 
-/** Stub to compile against: what this project calls of CompoundButton, and nothing that runs. */
+/** Stub to compile against: what is called of CompoundButton here; nothing runs. */
 public abstract class CompoundButton extends Button {
     public CompoundButton(Context context) { super(context); }
     public interface OnCheckedChangeListener {

@@ -2,7 +2,7 @@ package android.widget;
 
 import android.content.Context;
 
-/** Stub to compile against: what this project calls of HorizontalScrollView, and nothing that runs. */
+/** Stub to compile against: what is called of HorizontalScrollView here; nothing runs. */
 public class HorizontalScrollView extends FrameLayout {
     public HorizontalScrollView(Context context) { super(context); }
 }

@@ -5,7 +5,7 @@ import android.graphics.Bitmap;
 import android.graphics.drawable.Drawable;
 import android.view.View;
 
-/** Stub to compile against: what this project calls of ImageView, and nothing that runs. */
+/** Stub to compile against: what is called of ImageView here; nothing runs. */
 public class ImageView extends View {
     public enum ScaleType { FIT_CENTER }
     public ImageView(Context context) { super(context); }

@@ -3,7 +3,7 @@ package android.widget;
 import android.content.Context;
 import android.view.ViewGroup;
 
-/** Stub to compile against: what this project calls of LinearLayout, and nothing that runs. */
+/** Stub to compile against: what is called of LinearLayout here; nothing runs. */
 public class LinearLayout extends ViewGroup {
     public static final int VERTICAL = 1;
     public LinearLayout(Context context) { super(context); }

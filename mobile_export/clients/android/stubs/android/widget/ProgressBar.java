@@ -3,7 +3,7 @@ package android.widget;
 import android.content.Context;
 import android.view.View;
 
-/** Stub to compile against: what this project calls of ProgressBar, and nothing that runs. */
+/** Stub to compile against: what is called of ProgressBar here; nothing runs. */
 public class ProgressBar extends View {
     public ProgressBar(Context context) { super(context); }
     public native int getMax();

@@ -2,7 +2,7 @@ package android.widget;
 
 import android.content.Context;
 
-/** Stub to compile against: what this project calls of SeekBar, and nothing that runs. */
+/** Stub to compile against: what is called of SeekBar here; nothing runs. */
 public class SeekBar extends AbsSeekBar {
     public SeekBar(Context context) { super(context); }
     public interface OnSeekBarChangeListener {

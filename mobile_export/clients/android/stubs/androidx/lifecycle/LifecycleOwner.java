@@ -1,4 +1,4 @@
 package androidx.lifecycle;
 
-/** Stub to compile against: what this project calls of LifecycleOwner, and nothing that runs. */
+/** Stub to compile against: what is called of LifecycleOwner here; nothing runs. */
 public interface LifecycleOwner { }

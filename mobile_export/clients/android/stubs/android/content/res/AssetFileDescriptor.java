@@ -4,7 +4,7 @@ import java.io.Closeable;
 import java.io.FileDescriptor;
 import java.io.IOException;
 
-/** Stub to compile against: what this project calls of AssetFileDescriptor, and nothing that runs. */
+/** Stub to compile against: what is called of AssetFileDescriptor here; nothing runs. */
 public class AssetFileDescriptor implements Closeable {
     public native FileDescriptor getFileDescriptor();
     public native long getStartOffset();

@@ -1,4 +1,4 @@
 package android.content.res;
 
-/** Stub to compile against: what this project calls of Resources, and nothing that runs. */
+/** Stub to compile against: what is called of Resources here; nothing runs. */
 public class Resources { }

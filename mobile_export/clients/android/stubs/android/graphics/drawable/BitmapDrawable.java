@@ -3,7 +3,7 @@ package android.graphics.drawable;
 import android.content.res.Resources;
 import android.graphics.Bitmap;
 
-/** Stub to compile against: what this project calls of BitmapDrawable, and nothing that runs. */
+/** Stub to compile against: what is called of BitmapDrawable here; nothing runs. */
 public class BitmapDrawable extends Drawable {
     public BitmapDrawable(Resources resources, Bitmap bitmap) { }
     @Override public native boolean isFilterBitmap();

@@ -1,6 +1,6 @@
 package androidx.activity.result;
 
-/** Stub to compile against: what this project calls of ActivityResultCallback, and nothing that runs. */
+/** Stub to compile against: what is called of ActivityResultCallback here; nothing runs. */
 public interface ActivityResultCallback<O> {
     void onActivityResult(O result);
 }

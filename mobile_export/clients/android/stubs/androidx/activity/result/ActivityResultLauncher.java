@@ -1,6 +1,6 @@
 package androidx.activity.result;
 
-/** Stub to compile against: what this project calls of ActivityResultLauncher, and nothing that runs. */
+/** Stub to compile against: what is called of ActivityResultLauncher here; nothing runs. */
 public abstract class ActivityResultLauncher<I> {
     public native void launch(I input);
 }

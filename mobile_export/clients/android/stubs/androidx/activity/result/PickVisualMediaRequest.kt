@@ -2,7 +2,7 @@ package androidx.activity.result
 
 import androidx.activity.result.contract.ActivityResultContracts.PickVisualMedia.VisualMediaType
 
-/** Stub to compile against: what this project calls of PickVisualMediaRequest; nothing runs. */
+/** Stub to compile against: what is called of PickVisualMediaRequest here; nothing runs. */
 class PickVisualMediaRequest
 
 /** Stub to compile against; it makes an empty request. */

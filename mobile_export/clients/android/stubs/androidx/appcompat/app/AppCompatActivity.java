@@ -2,5 +2,5 @@ package androidx.appcompat.app;
 
 import androidx.activity.ComponentActivity;
 
-/** Stub to compile against: what this project calls of AppCompatActivity, and nothing that runs. */
+/** Stub to compile against: what is called of AppCompatActivity here; nothing runs. */
 public class AppCompatActivity extends ComponentActivity { }

@@ -1,4 +1,4 @@
 package androidx.camera.core;
 
-/** Stub to compile against: what this project calls of Camera, and nothing that runs. */
+/** Stub to compile against: what is called of Camera here; nothing runs. */
 public interface Camera { }

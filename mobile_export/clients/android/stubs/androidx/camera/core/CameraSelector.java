@@ -1,6 +1,6 @@
 package androidx.camera.core;
 
-/** Stub to compile against: what this project calls of CameraSelector, and nothing that runs. */
+/** Stub to compile against: what is called of CameraSelector here; nothing runs. */
 public final class CameraSelector {
     public static final CameraSelector DEFAULT_BACK_CAMERA = null;
 }

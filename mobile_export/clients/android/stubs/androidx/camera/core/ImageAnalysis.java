@@ -2,7 +2,7 @@ package androidx.camera.core;
 
 import java.util.concurrent.Executor;
 
-/** Stub to compile against: what this project calls of ImageAnalysis, and nothing that runs. */
+/** Stub to compile against: what is called of ImageAnalysis here; nothing runs. */
 public final class ImageAnalysis extends UseCase {
     public static final int STRATEGY_KEEP_ONLY_LATEST = 0;
     public static final int OUTPUT_IMAGE_FORMAT_RGBA_8888 = 2;

@@ -1,4 +1,4 @@
 package androidx.camera.core;
 
-/** Stub to compile against: what this project calls of UseCase, and nothing that runs. */
+/** Stub to compile against: what is called of UseCase here; nothing runs. */
 public abstract class UseCase { }

@@ -7,9 +7,10 @@ import androidx.camera.core.UseCase;
 import androidx.lifecycle.LifecycleOwner;
 import com.google.common.util.concurrent.ListenableFuture;
 
-/** Stub to compile against: what this project calls of ProcessCameraProvider, and nothing that runs. */
+/** Stub to compile against: what is called of ProcessCameraProvider here; nothing runs. */
 public final class ProcessCameraProvider {
     public static native ListenableFuture<ProcessCameraProvider> getInstance(Context context);
     public native void unbindAll();
-    public native Camera bindToLifecycle(LifecycleOwner owner, CameraSelector selector, UseCase... useCases);
+    public native Camera bindToLifecycle(
+        LifecycleOwner owner, CameraSelector selector, UseCase... useCases);
 }

@@ -3,7 +3,7 @@ package org.tensorflow.lite;
 import java.nio.ByteBuffer;
 import java.util.Map;
 
-/** Stub to compile against: what this project calls of Interpreter, and nothing that runs. */
+/** Stub to compile against: what is called of Interpreter here; nothing runs. */
 public final class Interpreter implements AutoCloseable {
     public static class Options {
         public Options() { }

@@ -1,6 +1,6 @@
 package org.tensorflow.lite;
 
-/** Stub to compile against: what this project calls of Tensor, and nothing that runs. */
+/** Stub to compile against: what is called of Tensor here; nothing runs. */
 public interface Tensor {
     DataType dataType();
     int[] shape();

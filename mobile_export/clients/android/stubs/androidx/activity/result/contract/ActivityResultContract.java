@@ -1,4 +1,4 @@
 package androidx.activity.result.contract;
 
-/** Stub to compile against: what this project calls of ActivityResultContract, and nothing that runs. */
+/** Stub to compile against: what is called of ActivityResultContract here; nothing runs. */
 public abstract class ActivityResultContract<I, O> { }

@@ -3,7 +3,7 @@ package androidx.activity.result.contract
 import android.net.Uri
 import androidx.activity.result.PickVisualMediaRequest
 
-/** Stub to compile against: what this project calls of ActivityResultContracts; nothing runs. */
+/** Stub to compile against: what is called of ActivityResultContracts here; nothing runs. */
 class ActivityResultContracts private constructor() {
 
     class RequestPermission : ActivityResultContract<String, Boolean>()

@@ -3,7 +3,7 @@ package com.google.android.material.chip;
 import android.content.Context;
 import android.widget.CompoundButton;
 
-/** Stub to compile against: what this project calls of Chip, and nothing that runs. */
+/** Stub to compile against: what is called of Chip here; nothing runs. */
 public class Chip extends CompoundButton {
     public Chip(Context context) { super(context); }
     public native boolean isCheckable();

@@ -3,7 +3,7 @@ package com.google.android.material.chip;
 import android.content.Context;
 import android.view.ViewGroup;
 
-/** Stub to compile against: what this project calls of ChipGroup, and nothing that runs. */
+/** Stub to compile against: what is called of ChipGroup here; nothing runs. */
 public class ChipGroup extends ViewGroup {
     public ChipGroup(Context context) { super(context); }
     public native void check(int id);

@@ -3,7 +3,7 @@ package com.google.android.material.materialswitch;
 import android.content.Context;
 import android.widget.CompoundButton;
 
-/** Stub to compile against: what this project calls of MaterialSwitch, and nothing that runs. */
+/** Stub to compile against: what is called of MaterialSwitch here; nothing runs. */
 public class MaterialSwitch extends CompoundButton {
     public MaterialSwitch(Context context) { super(context); }
 }

@@ -24,8 +24,8 @@ fun bundleAsset(context: Context, name: String): Bundle {
         }
     } catch (error: IOException) {
         throw TiersegException(
-            "`$name` must be an asset that the build does not compress (noCompress += \"tflite\"); " +
-                "got: ${error.message}",
+            "`$name` must be an asset that the build does not compress " +
+                "(noCompress += \"tflite\"); got: ${error.message}",
             error,
         )
     }

@@ -9,7 +9,8 @@ import io.tierseg.contract.Prediction
  * What a [Segmenter] gives for one image.
  *
  * @property prediction the mask with its tier, confidence and inference time.
- * @property totalMs time of the whole call, with scaling and waiting for other threads, milliseconds.
+ * @property totalMs time of the whole call, milliseconds: scaling, waiting for other threads, and
+ *   inference.
  */
 class Segmentation internal constructor(
     val prediction: Prediction,

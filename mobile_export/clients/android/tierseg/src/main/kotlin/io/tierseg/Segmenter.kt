@@ -25,8 +25,8 @@ import java.nio.ByteBuffer
  *
  * @property bundle what it runs.
  * @param threads CPU threads of one inference.
- * @throws TiersegException LiteRT refuses the model, or its signatures are not those that the bundle
- *   lists.
+ * @throws TiersegException LiteRT refuses the model, or its signatures are not those that the
+ *   bundle lists.
  */
 class Segmenter(
     val bundle: Bundle,
@@ -39,8 +39,8 @@ class Segmenter(
     /**
      * Segments one image with one tier.
      *
-     * @param image of any size, in software (not `Config.HARDWARE`); scaled to the tier's input size
-     *   with bilinear filtering.
+     * @param image of any size, in software (not `Config.HARDWARE`); scaled to the tier's input
+     *   size with bilinear filtering.
      * @param tier name of the tier.
      * @throws TiersegException there is no such tier, or LiteRT cannot run it.
      */
@@ -71,7 +71,7 @@ class Segmenter(
     /** Pays the one-off preparation of every tier and stage. */
     fun prepare() = runner.prepare()
 
-    /** Median inference time of each tier on this device by its name, milliseconds; measured once. */
+    /** Median inference time of each tier by its name here, milliseconds; measured once. */
     fun measured(): Map<String, Double> = runner.measured()
 
     /**

@@ -24,8 +24,8 @@ fun bestWithin(budgetMs: Double, tiers: List<Tier>, latenciesMs: Map<String, Dou
 }
 
 /**
- * A number per tier that is higher for a better mask: mean IoU, else Dice, where the bundle gives it
- * for every tier; else the place in the list.
+ * A number per tier that is higher for a better mask: mean IoU, else Dice, where the bundle gives
+ * it for every tier; else the place in the list.
  *
  * @param tiers the tiers, lightest first.
  */

@@ -6,6 +6,7 @@ import java.io.RandomAccessFile
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 import java.nio.channels.FileChannel
+import java.nio.charset.CharacterCodingException
 import java.security.MessageDigest
 
 /**
@@ -75,8 +76,8 @@ class Bundle private constructor(
         val missing = tiers.filter { it.latencyMs == null }.joinToString { it.name }
         if (missing.isNotEmpty()) {
             throw TiersegException(
-                "`latenciesMs` must be measured on this device, since $name holds no `latency_ms` " +
-                    "of $missing; got null",
+                "`latenciesMs` must be measured on this device, since $name holds no " +
+                    "`latency_ms` of $missing; got null",
             )
         }
         return tiers.associate { it.name to checkNotNull(it.latencyMs) }
@@ -120,8 +121,8 @@ class Bundle private constructor(
             val sha256 = sha256(model)
             if (metadata.sha256 != sha256) {
                 throw TiersegException(
-                    "$name is corrupt; expected sha256 ${metadata.sha256} as $METADATA_NAME says, " +
-                        "got $sha256",
+                    "$name is corrupt; expected sha256 ${metadata.sha256} as $METADATA_NAME " +
+                        "says, got $sha256",
                 )
             }
             val labels = metadata.labels()
@@ -170,7 +171,7 @@ class Bundle private constructor(
                     .read()
             } catch (error: IllegalArgumentException) {
                 throw damagedJson(name, error)
-            } catch (error: java.nio.charset.CharacterCodingException) {
+            } catch (error: CharacterCodingException) {
                 throw damagedJson(name, error)
             }
             return content as? Map<*, *>

@@ -10,17 +10,17 @@ package io.tierseg.contract
  *
  * A tier that is expected to miss the target gives way to the best that takes 90 % of it; a better
  * one that takes 85 % takes over. Between two switches lies a second, but for a tier that misses by
- * a quarter or more, which is left once it has run for two frames. A tier that had to be left within
- * five seconds of a switch up to it, and all slower ones, must wait for 2 s before they are tried
- * again, and twice as long each further time, up to 64 s.
+ * a quarter or more, which is left once it has run for two frames. A tier that had to be left
+ * within five seconds of a switch up to it, and all slower ones, must wait for 2 s before they are
+ * tried again, and twice as long each further time, up to 64 s.
  *
  * The rule knows no images and no clock, and is that of the Python runtime. One thread may use it.
  *
- * @param nominalMs time of each tier on a device that is not slowed down, by its name, milliseconds.
+ * @param nominalMs time of each tier by its name on a device that is not slowed down, milliseconds.
  * @param quality a number per tier that is higher for a better mask, as [qualities] gives it. Tiers
  *   that a faster one equals or beats are never chosen.
  * @param targetMs longest time of a frame, milliseconds.
- * @throws TiersegException there is no tier, a time is not above 0, or the two name different tiers.
+ * @throws TiersegException there is no tier, a time is not above 0, or the two name other tiers.
  */
 class FrameBudget(
     nominalMs: Map<String, Double>,
@@ -63,7 +63,9 @@ class FrameBudget(
             )
         }
         for ((name, time) in nominal) {
-            if (!(time > 0)) throw TiersegException("`nominalMs` of $name must be above 0, got $time")
+            if (!(time > 0)) {
+                throw TiersegException("`nominalMs` of $name must be above 0, got $time")
+            }
         }
         val ladder = ArrayList<String>()
         val order = compareBy<String> { nominal.getValue(it) }

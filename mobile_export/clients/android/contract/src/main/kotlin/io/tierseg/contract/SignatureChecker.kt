@@ -11,8 +11,8 @@ internal class SignatureChecker(private val bundle: String, private val runner: 
     /**
      * Checks every tier and every stage.
      *
-     * @throws TiersegException a signature is missing, takes or gives other tensors, or a stage does
-     *   not take what the one before gives.
+     * @throws TiersegException a signature is missing, takes or gives other tensors, or a stage
+     *   does not take what the one before gives.
      */
     fun check(tiers: List<Tier>, chains: Collection<Chain>) {
         for (tier in tiers) {

@@ -47,7 +47,8 @@ internal class PipedRunner(
         val all = (tensors[signature] as Map<*, *>)[side] as Map<*, *>
         return all.entries.associate { (name, value) ->
             val (type, shape) = value as List<*>
-            name as String to Tensor(type as String, (shape as List<*>).map { (it as Long).toInt() })
+            val sides = (shape as List<*>).map { (it as Long).toInt() }
+            name as String to Tensor(type as String, sides)
         }
     }
 }

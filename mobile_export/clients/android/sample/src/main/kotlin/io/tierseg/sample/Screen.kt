@@ -20,8 +20,8 @@ import io.tierseg.Segmentation
 import io.tierseg.contract.Bundle
 
 /**
- * What the activity shows: the image under its mask, the tiers as chips, *adaptive*, frames a second
- * to hold, and what the last frame took.
+ * What the activity shows: the image under its mask, the tiers as chips, *adaptive*, frames a
+ * second to hold, and what the last frame took.
  *
  * @param context the activity.
  * @param bundle its tiers become chips.
