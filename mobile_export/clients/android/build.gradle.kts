@@ -1,6 +1,6 @@
-// Android Studio with Gradle 9.1 or later and JDK 17 or later.
+// Android Studio, or Gradle 9.1 or later, with JDK 17 or later.
 plugins {
-    alias(libs.plugins.android.application) apply false
-    alias(libs.plugins.android.library) apply false
-    alias(libs.plugins.kotlin.jvm) apply false
+    id("com.android.application") version "9.0.0" apply false
+    id("com.android.library") version "9.0.0" apply false
+    kotlin("jvm") version "2.4.20" apply false
 }

@@ -3,8 +3,8 @@
 There is no Android here: `stubs/` declares what they call of it, of AndroidX and of LiteRT.
 """
 
+import json
 import re
-import tomllib
 import xml.etree.ElementTree as ET
 import zipfile
 from pathlib import Path
@@ -38,13 +38,22 @@ def test_no_module_ships_the_stubs() -> None:
         assert f'":{module}"' in (ANDROID / "settings.gradle.kts").read_text()
 
 
-def test_every_library_of_the_catalogue_has_a_version() -> None:
-    catalogue = tomllib.loads((ANDROID / "gradle" / "libs.versions.toml").read_text())
-    builds = "".join((ANDROID / module / "build.gradle.kts").read_text() for module in _MODULES)
-    for name, library in (catalogue["libraries"] | catalogue["plugins"]).items():
-        assert library["version"]["ref"] in catalogue["versions"]
-        if name in catalogue["libraries"]:
-            assert f"libs.{name.replace('-', '.')})" in builds
+def test_every_plugin_has_one_version_and_every_library_a_bound() -> None:
+    root = (ANDROID / "build.gradle.kts").read_text()
+    for module in _MODULES:
+        build = (ANDROID / module / "build.gradle.kts").read_text()
+        for plugin in re.findall(r"^    ((?:id|kotlin)\(.+\))$", build, re.M):
+            assert re.search(rf"{re.escape(plugin)} version \"[0-9.]+\" apply false", root), plugin
+        for library in re.findall(r"(?:implementation|api)\(\"(.+?)\"\)", build):
+            assert library.count(":") == 2 or library == "com.google.ai.edge.litert:litert"
+    build = (ANDROID / "tierseg" / "build.gradle.kts").read_text()
+    assert 'require("[1.4.0, 3.0.0[")' in build
+
+
+def test_the_compiler_that_checks_is_the_one_that_builds() -> None:
+    pinned = json.loads((ANDROID / "package.json").read_text())["devDependencies"]
+    root = (ANDROID / "build.gradle.kts").read_text()
+    assert f'kotlin("jvm") version "{pinned["kotlin-compiler"]}"' in root
 
 
 def test_the_manifest_names_the_activity() -> None:

@@ -3,7 +3,7 @@ import org.jetbrains.kotlin.gradle.dsl.JvmTarget
 // Bundles without Android: plain Kotlin on the API of Java 8, so that a server can read them too.
 plugins {
     `java-library`
-    alias(libs.plugins.kotlin.jvm)
+    kotlin("jvm")
 }
 
 java {

@@ -1,9 +1,9 @@
 // One activity: camera or photograph, tiers as chips, adaptive runs, frames a second to hold.
 plugins {
-    alias(libs.plugins.android.application)
+    id("com.android.application")
 }
 
-// The bundle to show: put one into src/main/assets, or name another with -Pbundle=FILE.
+// The bundle that the app shows; name another with -Pbundle=FILE.
 val bundle = providers.gradleProperty("bundle")
     .orElse("../../../../assets/models/camvid_exits.tflite")
 val copyBundle = tasks.register<Copy>("copyBundle") {
@@ -40,10 +40,10 @@ tasks.named("preBuild") {
 
 dependencies {
     implementation(project(":tierseg"))
-    implementation(libs.activity)
-    implementation(libs.appcompat)
-    implementation(libs.camera.camera2)
-    implementation(libs.camera.core)
-    implementation(libs.camera.lifecycle)
-    implementation(libs.material)
+    implementation("androidx.activity:activity-ktx:1.10.1")
+    implementation("androidx.appcompat:appcompat:1.7.0")
+    implementation("androidx.camera:camera-camera2:1.4.2")
+    implementation("androidx.camera:camera-core:1.4.2")
+    implementation("androidx.camera:camera-lifecycle:1.4.2")
+    implementation("com.google.android.material:material:1.12.0")
 }

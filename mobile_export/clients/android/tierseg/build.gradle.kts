@@ -1,6 +1,6 @@
 // Segmenter and Governor on LiteRT: the library that an app depends on.
 plugins {
-    alias(libs.plugins.android.library)
+    id("com.android.library")
 }
 
 android {
@@ -25,5 +25,12 @@ kotlin {
 
 dependencies {
     api(project(":contract"))
-    implementation(libs.litert)
+    // An app's own choice wins within the range. LiteRT 2.0 has no `Interpreter` for Android.
+    implementation("com.google.ai.edge.litert:litert") {
+        version {
+            require("[1.4.0, 3.0.0[")
+            prefer("1.4.2")
+            reject("2.0.0", "2.0.1", "2.0.2", "2.0.3")
+        }
+    }
 }
