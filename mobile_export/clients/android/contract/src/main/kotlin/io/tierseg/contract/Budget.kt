@@ -1,5 +1,7 @@
 package io.tierseg.contract
 
+import java.util.Locale
+
 /**
  * The best tier whose inference fits a time budget.
  *
@@ -43,7 +45,7 @@ private fun tooTight(
     latenciesMs: Map<String, Double>,
 ): TiersegException {
     if (nearest == null) return TiersegException("`tiers` must hold one tier or more; got none")
-    val needed = "%.2f".format(java.util.Locale.ROOT, latenciesMs.getValue(nearest.name))
+    val needed = "%.2f".format(Locale.ROOT, latenciesMs.getValue(nearest.name))
     return TiersegException(
         "`budgetMs` must be at least $needed, what the fastest tier (${nearest.name}) takes on " +
             "this device; got $budgetMs",

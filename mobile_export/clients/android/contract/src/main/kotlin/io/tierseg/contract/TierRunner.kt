@@ -8,6 +8,7 @@ import java.nio.ByteOrder
  * Runs the tiers of a bundle by name, and its stages one after the other; any thread may call it.
  *
  * @property bundle the bundle whose model [runner] holds.
+ * @param runner runs the model; closed with this object.
  * @throws TiersegException the model's signatures are not those that the bundle's metadata lists.
  */
 class TierRunner(val bundle: Bundle, private val runner: SignatureRunner) : Closeable {
@@ -17,7 +18,12 @@ class TierRunner(val bundle: Bundle, private val runner: SignatureRunner) : Clos
     private var measured: Map<String, Double>? = null
 
     init {
-        SignatureChecker(bundle.name, runner).check(bundle.tiers, bundle.chains.values)
+        try {
+            SignatureChecker(bundle.name, runner).check(bundle.tiers, bundle.chains.values)
+        } catch (error: TiersegException) {
+            runner.close()
+            throw error
+        }
     }
 
     /**

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from mobile_export.runtime import FrameBudget
-from tests.mobile_export.clients.kotlin_program import ask
+from tests.mobile_export.clients.android.kotlin_program import ask
 
 pytestmark = pytest.mark.clients
 
-_RECORDED = Path(__file__).parents[1] / "runtime" / "governor_traces.json"
+_RECORDED = Path(__file__).parents[2] / "runtime" / "governor_traces.json"
 _SEEDS = range(6)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from mobile_export.runtime import Bundle, Segmenter
 from mobile_export.runtime.errors import TiersegError
-from tests.mobile_export.clients.kotlin_program import ask
+from tests.mobile_export.clients.android.kotlin_program import ask
 from tests.tiny_bundle import packed, tiny_metadata
 
 pytestmark = pytest.mark.clients

@@ -11,11 +11,11 @@ from mobile_export.runtime.budget import best_within
 from mobile_export.runtime.errors import TiersegError
 from mobile_export.runtime.labels import Label, palette
 from mobile_export.runtime.tier_info import TierInfo, read_tiers
-from tests.mobile_export.clients.kotlin_program import ask
+from tests.mobile_export.clients.android.kotlin_program import ask
 
 pytestmark = pytest.mark.clients
 
-BUNDLES = sorted((Path(__file__).parents[3] / "assets" / "models").glob("*.tflite"))
+BUNDLES = sorted((Path(__file__).parents[4] / "assets" / "models").glob("*.tflite"))
 _BUDGETS = (0.5, 2, 6, 9.41, 10, 13, 20, 33.3, 1000)
 _THRESHOLDS = (None, 0, 0.9, 0.95, 1, 1.5)
 

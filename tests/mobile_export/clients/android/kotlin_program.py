@@ -10,7 +10,7 @@ import numpy as np
 
 from mobile_export.runtime import Bundle
 from mobile_export.runtime.interpreter import Interpreter
-from tests.mobile_export.clients.kotlin_compiler import classpath, java
+from tests.mobile_export.clients.android.kotlin_compiler import classpath, java
 
 _MAIN = "io.tierseg.contract.ReportKt"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mobile_export.clients.kotlin_compiler import ANDROID
+from tests.mobile_export.clients.android.kotlin_compiler import ANDROID
 
 _MODULES = ("contract", "tierseg", "sample")
 _ANDROID_NAME = "{http://schemas.android.com/apk/res/android}name"

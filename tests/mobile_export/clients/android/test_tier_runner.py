@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mobile_export.runtime import Segmenter
-from tests.mobile_export.clients.kotlin_program import ask, described, encoded
+from tests.mobile_export.clients.android.kotlin_program import ask, described, encoded
 from tests.tiny_bundle import EXITS, TIERS, clear_from, scene
 
 pytestmark = pytest.mark.clients

@@ -9,8 +9,8 @@ import pytest
 from mobile_export.runtime import Bundle
 from mobile_export.runtime.signature import Tensor
 from mobile_export.runtime.tier_info import read_tiers
-from tests.mobile_export.clients.conftest import EXITS_BUNDLE
-from tests.mobile_export.clients.kotlin_compiler import classpath, java
+from tests.mobile_export.clients.android.conftest import EXITS_BUNDLE
+from tests.mobile_export.clients.android.kotlin_compiler import classpath, java
 
 pytestmark = pytest.mark.clients
 

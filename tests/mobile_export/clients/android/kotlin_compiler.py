@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-ANDROID = Path(__file__).parents[3] / "mobile_export" / "clients" / "android"
+ANDROID = Path(__file__).parents[4] / "mobile_export" / "clients" / "android"
 _COMPILER = ANDROID / "node_modules" / "kotlin-compiler"
 _PRELOADER = "org.jetbrains.kotlin.preloading.Preloader"
 _MAIN = "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler"
@@ -24,7 +24,7 @@ def classpath(*jars: Path) -> str:
 
 
 def compile_kotlin(out: Path, sources: Iterable[Path], *jars: Path) -> Path:
-    """Compiles Kotlin for Java 8, which Android has from API 26 on, and API 23 desugared.
+    """Compiles Kotlin against the API of Java 8, as the library's build files do.
 
     A warning fails it. Java sources among `sources` are read, not compiled.
 

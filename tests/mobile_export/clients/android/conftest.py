@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from mobile_export.kotlin_contract import write_kotlin
-from tests.mobile_export.clients.kotlin_compiler import ANDROID, compile_kotlin
+from tests.mobile_export.clients.android.kotlin_compiler import ANDROID, compile_kotlin
 
-EXITS_BUNDLE = Path(__file__).parents[3] / "assets" / "models" / "camvid_exits.tflite"
+EXITS_BUNDLE = Path(__file__).parents[4] / "assets" / "models" / "camvid_exits.tflite"
 
 
 @pytest.fixture(scope="session")
