@@ -125,7 +125,7 @@ def _read_zip(content: bytes) -> tuple[int, bytes | None]:
 def _parse(name: str, text: bytes) -> Mapping[str, Any]:
     try:
         metadata = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter: nested without end
         raise TiersegError(
             f"{name} is corrupt; expected JSON in {METADATA_NAME}, got: {error}"
         ) from error
