@@ -2,7 +2,7 @@
 
 import { InputError } from "./bundle.js";
 import { Camera } from "./camera.js";
-import { exitRows, figuresFrom, legend, number, tierRows, element } from "./panels.js";
+import { element, exitRows, figuresFrom, figuresOf, legend, number, tierRows } from "./panels.js";
 import { Picture } from "./picture.js";
 import { startRuntime } from "./runtime.js";
 import { Segmenter } from "./segmenter.js";
@@ -63,7 +63,6 @@ async function openBundle(bytes, name) {
   byId("configuration-choice").hidden = configurations.length < 2;
   byId("modes").hidden = configurations.length === 0;
   if (configurations.length === 0) document.querySelector('[name="mode"][value="tier"]').checked = true;
-  byId("figures-from").textContent = figuresFrom(opened);
   showMode();
 }
 
@@ -79,6 +78,7 @@ function aboutBundle(size) {
 
 function chooseTier(name) {
   tier = name;
+  byId("figures-from").textContent = `${figuresOf(segmenter.tier(name))} ${figuresFrom(segmenter)}`;
   refresh();
 }
 
@@ -202,8 +202,8 @@ function showMode() {
   const fitted = chain.slice(0, -1).every(({ tier: exit }) => exit.threshold !== null);
   byId("own").disabled = !fitted;
   if (!fitted) byId("own").checked = false;
-  byId("threshold").disabled = byId("own").checked;
-  byId("threshold-value").textContent = byId("own").checked ? "" : `${(100 * byId("threshold").value).toFixed(1)} % sure`;
+  byId("given").hidden = byId("own").checked;
+  byId("threshold-value").textContent = `${(100 * byId("threshold").value).toFixed(1)} % sure`;
   refresh();
 }
 

@@ -42,6 +42,14 @@ export function tierRows(body, segmenter, chosen, choose) {
   );
 }
 
+/** What the table leaves out of one tier, in one sentence. */
+export function figuresOf({ name, inputSize, figures }) {
+  const words = [`${inputSize.join(" × ")} pixels in`];
+  if (typeof figures.parameters === "number") words.push(`${(figures.parameters / 1e6).toFixed(2)} M parameters`);
+  if (typeof figures.dice === "number") words.push(`Dice ${percent(figures.dice)}`);
+  return `${name}: ${words.join(", ")}.`;
+}
+
 /** Where the figures of the table come from, in one sentence; empty where the bundle does not say. */
 export function figuresFrom({ tiers }) {
   const { measured_on: data, latency_measured_with: machine } = tiers[0].figures;

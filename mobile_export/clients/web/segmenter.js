@@ -3,6 +3,7 @@
 import { loadAndCompile, Tensor } from "@litertjs/core";
 
 import { InputError, readBundle } from "./bundle.js";
+import { handedOn } from "./handed_on.js";
 import { startRuntime } from "./runtime.js";
 import { readChains, readTiers } from "./tiers.js";
 
@@ -19,6 +20,7 @@ import { readChains, readTiers } from "./tiers.js";
  */
 export class Segmenter {
   #model;
+  #handedOn;
   #tiers;
   #ready = new Set();
   #turn = Promise.resolve();
@@ -34,6 +36,7 @@ export class Segmenter {
     this.accelerator = accelerator;
     this.threads = threads;
     this.#model = model;
+    this.#handedOn = handedOn(bundle.model);
     this.#tiers = new Map(this.tiers.map((tier) => [tier.name, tier]));
     this.defaultTier = String(bundle.metadata?.default_tier ?? this.tiers[0].name);
     this.tier(this.defaultTier);
@@ -151,7 +154,9 @@ export class Segmenter {
       await timed(runner, arrays);
       this.#ready.add(signature);
     }
-    return timed(runner, arrays);
+    const called = await timed(runner, arrays);
+    for (const [output, input] of Object.entries(this.#handedOn[signature])) called.outputs[output] = arrays[input];
+    return called;
   }
 }
 
