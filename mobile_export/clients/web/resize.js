@@ -23,13 +23,23 @@ export function resize(rgba, width, height, [outHeight, outWidth]) {
   // What the boxes left of the picture, which may end within the last box; Pillow keeps it in 32 bits.
   const extentX = Math.fround(width / factorX);
   const extentY = Math.fround(height / factorY);
+  const passes = [];
   if (outWidth !== image.width || extentX !== outWidth) {
-    image = alongRows(image, weights(image.width, extentX, outWidth));
+    const filter = weights(image.width, extentX, outWidth);
+    passes.push((given) => alongRows(given, filter));
   }
   if (outHeight !== image.height || extentY !== outHeight) {
-    image = alongColumns(image, weights(image.height, extentY, outHeight));
+    const filter = weights(image.height, extentY, outHeight);
+    passes.push((given) => alongColumns(given, filter));
   }
+  if (columnsFirst(image, outWidth, outHeight)) passes.reverse();
+  for (const pass of passes) image = pass(image);
   return image.channels === 3 ? image.data : withoutAlpha(image);
+}
+
+/** Pillow 13 begins with the columns where that leaves clearly fewer pixels; each pass rounds, so the order counts. */
+function columnsFirst({ width, height }, outWidth, outHeight) {
+  return height > outHeight && 2 * (width - outWidth) < height - outHeight;
 }
 
 /** Means of boxes of `factorX` by `factorY` pixels; those at the right and lower edge may be smaller. */

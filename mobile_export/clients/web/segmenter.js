@@ -44,24 +44,26 @@ export class Segmenter {
 
   /**
    * @param {Uint8Array} content bytes of the bundle
-   * @param {{name?: string, accelerator?: string, wasm?: string}} [options] what messages call the bundle; "wasm"
-   *   or "webgpu"; address of LiteRT.js's wasm files
+   * @param {{name?: string, accelerator?: string, threads?: number, wasm?: string}} [options] what messages call
+   *   the bundle; "wasm" or "webgpu"; threads of a wasm inference, as many as there are if not given; address of
+   *   LiteRT.js's wasm files
    * @throws {InputError} the bundle is damaged or none, or the accelerator is absent or cannot run it
    */
-  static async open(content, { name = "the bundle", accelerator = "wasm", wasm } = {}) {
+  static async open(content, { name = "the bundle", accelerator = "wasm", threads = Infinity, wasm } = {}) {
     const bundle = await readBundle(content, name);
-    const { threads, accelerators } = await startRuntime(wasm);
+    const { threads: most, accelerators } = await startRuntime(wasm);
+    const numThreads = Math.max(1, Math.min(threads, most));
     if (!accelerators.includes(accelerator)) {
       throw new InputError(`This browser has no ${accelerator}; it has ${accelerators.join(" and ")}.`);
     }
     let model;
     try {
-      model = await loadAndCompile(bundle.model, { accelerator, cpuOptions: { numThreads: threads } });
+      model = await loadAndCompile(bundle.model, { accelerator, cpuOptions: { numThreads } });
     } catch (error) {
       throw new InputError(`${name} cannot run on ${accelerator}: ${oneLine(error)}`);
     }
     try {
-      return new Segmenter(bundle, model, accelerator, threads);
+      return new Segmenter(bundle, model, accelerator, numThreads);
     } catch (error) {
       model.delete();
       throw error;
