@@ -44,7 +44,7 @@ async function attempt(topic, work) {
 // === Bundle ===
 
 async function openBundle(bytes, name) {
-  const opened = await Segmenter.open(bytes, { name, accelerator: byId("accelerator").value });
+  const opened = await openedOnWhatThereIs(bytes, name);
   notice("bundle");
   const before = segmenter;
   segmenter = opened;
@@ -64,6 +64,20 @@ async function openBundle(bytes, name) {
   byId("modes").hidden = configurations.length === 0;
   if (configurations.length === 0) document.querySelector('[name="mode"][value="tier"]').checked = true;
   showMode();
+}
+
+/** The bundle on the accelerator that is chosen; on wasm, with a line that says so, where that one cannot run it. */
+async function openedOnWhatThereIs(bytes, name) {
+  const accelerator = byId("accelerator").value;
+  try {
+    return await Segmenter.open(bytes, { name, accelerator });
+  } catch (error) {
+    if (accelerator === "wasm") throw error;
+    const opened = await Segmenter.open(bytes, { name });
+    byId("accelerator").value = "wasm";
+    notice("accelerator", `${error.message} It goes on with wasm.`);
+    return opened;
+  }
 }
 
 function aboutBundle(size) {
@@ -208,16 +222,8 @@ function showMode() {
 }
 
 async function chooseAccelerator() {
-  const select = byId("accelerator");
-  if (!content) return;
-  try {
-    await openBundle(content.bytes, content.name);
-    notice("accelerator");
-  } catch (error) {
-    select.value = "wasm";
-    notice("accelerator", `${error.message} It goes on with wasm.`);
-    await openBundle(content.bytes, content.name);
-  }
+  notice("accelerator");
+  if (content) await openBundle(content.bytes, content.name);
 }
 
 function counted(count, one, many = `${one}s`) {

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from mobile_export.runtime import Bundle, Segmenter, load_image
 from mobile_export.runtime.image_io import resized_mask
@@ -252,6 +252,26 @@ def test_an_absent_accelerator_is_said_and_wasm_goes_on(opened: Opened, tiny_bun
             "This browser has no webgpu, only wasm. It goes on with wasm."
         )
         expect(page.locator("#accelerator")).to_have_value("wasm")
+        ran(page, "heavy")
+
+
+def test_an_accelerator_that_cannot_run_the_bundle_is_said_and_wasm_goes_on(
+    opened: Opened, tiny_bundle: Path
+) -> None:
+    def pretend(route: Route) -> None:
+        body = route.fetch().text()
+        assert "getWebGpuDevice() ?" in body
+        route.fulfill(
+            body=body.replace("getWebGpuDevice() ?", "true ?"), content_type="text/javascript"
+        )
+
+    with opened(tiny_bundle) as page:
+        page.route("**/runtime.js", pretend)
+        page.goto(page.url + "?accelerator=webgpu")
+        page.wait_for_selector("body.ready")
+        said = line(page, "accelerator")
+        assert said.startswith("tiny.tflite cannot run on webgpu: ")
+        assert said.endswith("It goes on with wasm.")
         ran(page, "heavy")
 
 
