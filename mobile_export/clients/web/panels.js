@@ -73,11 +73,12 @@ export function exitRows(list, chain, steps) {
         bar.style.setProperty("--threshold", threshold);
       }
       const of = threshold === null ? "" : ` of ${percent(threshold)}`;
-      const said = step ? `${percent(step.confidence)}${of} % sure · ${number(step.latencyMs)} ms` : "not run";
+      const said = step ? `${percent(step.confidence)}${of} % · ${number(step.latencyMs)} ms` : "not run";
+      const name = element("b", {}, left ? `${tier.name} – left` : tier.name);
       return element(
         "li",
         { class: step ? (left ? "left" : "passed") : "ahead", "data-tier": tier.name },
-        element("div", {}, element("b", {}, tier.name), element("span", {}, left ? `left here · ${said}` : said)),
+        element("div", {}, name, element("span", {}, said)),
         bar,
       );
     }),
