@@ -41,6 +41,12 @@ def ran(page: Page, tier: str) -> None:
     expect(page.locator("#about-run")).to_have_text(re.compile(rf"^(left at )?{tier} ·"))
 
 
+def show(page: Page, path: Path, width: int) -> None:
+    """Opens a picture, and waits until its mask is drawn, `width` pixels wide."""
+    page.set_input_files("#picture-file", path)
+    page.wait_for_function("width => document.getElementById('mask').width === width", arg=width)
+
+
 def line(page: Page, topic: str) -> str:
     """The one line of a topic."""
     found = page.locator(f'#notices [data-topic="{topic}"] span')
@@ -55,7 +61,7 @@ def test_the_tables_tiers_switch_the_mask(
     colors = palette(tiny_segmenter.labels)
     drawn = {}
     with opened(tiny_bundle) as page:
-        page.set_input_files("#picture-file", street)
+        show(page, street, 128)
         for tier in TIERS:
             page.locator(f'input[name=tier][value="{tier}"]').check()
             ran(page, tier)
@@ -78,9 +84,7 @@ def test_the_pointer_and_the_arrow_keys_tell_the_class(
 ) -> None:
     Image.fromarray(scene(96, 128)).save(tmp_path / "scene.png")
     with opened(tiny_bundle) as page:
-        page.set_input_files("#picture-file", tmp_path / "scene.png")
-        ran(page, "heavy")
-        page.wait_for_timeout(100)
+        show(page, tmp_path / "scene.png", 128)
         expect(page.locator("#legend li").first).to_contain_text("25 %")
         box = page.locator("#stage").bounding_box()
         assert box is not None
@@ -106,7 +110,7 @@ def test_the_page_leaves_at_the_exit_that_is_sure(
 ) -> None:
     Image.fromarray(clear_from("heavy_exit2")).save(tmp_path / "stripes.png")
     with opened(tiny_bundle) as page:
-        page.set_input_files("#picture-file", tmp_path / "stripes.png")
+        show(page, tmp_path / "stripes.png", 64)
         page.get_by_text("As far as needed").click()
         ran(page, "heavy_exit2")
         expect(page.locator("#exits .left")).to_contain_text("heavy_exit2")
@@ -236,11 +240,9 @@ def test_a_very_large_photo_is_shrunk_and_segmented(
     small = Image.fromarray(np.roll(scene(96, 128), (6, 10), (0, 1)))
     small.resize((8192, 6144), Image.Resampling.NEAREST).save(tmp_path / "photo.jpg", quality=60)
     with opened(tiny_bundle) as page:
-        page.set_input_files("#picture-file", tmp_path / "photo.jpg")
+        show(page, tmp_path / "photo.jpg", 2048)
         said = line(page, "picture")
         assert said == "photo.jpg has 8192 × 6144 pixels; it was shrunk to 4000 × 3000."
-        ran(page, "heavy")
-        page.wait_for_function("() => document.getElementById('mask').width === 2048")
         right = tiny_segmenter(np.asarray(small), "heavy", native=True).mask
         colors = palette(tiny_segmenter.labels)[resized_mask(right, (1536, 2048))]
         assert (shown(page)[..., :3] == colors).all(-1).mean() >= 0.98
