@@ -131,11 +131,12 @@ def test_metadata_must_be_an_object(tiny_model_bytes: bytes, metadata: Any) -> N
         Bundle.from_bytes(packed(tiny_model_bytes, metadata))
 
 
-def test_metadata_must_be_json(tiny_model_bytes: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["{" + 20 * "x", "[" * 100_000], ids=["cut", "nested"])
+def test_metadata_must_be_json(tiny_model_bytes: bytes, tmp_path: Path, text: str) -> None:
     path = tmp_path / "bad.tflite"
     path.write_bytes(tiny_model_bytes)
     with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("metadata.json", json.dumps(tiny_metadata(tiny_model_bytes))[:-1])
+        archive.writestr("metadata.json", text)
     with pytest.raises(TiersegError, match=r"bad\.tflite is corrupt; expected JSON in metadata"):
         Bundle.open(path)
 
