@@ -33,7 +33,6 @@ FILES = (
     "search/test_exit_policy.py",
     "slimming/test_shrinking.py",
     "training/test_filtered_distillation.py",
-    "training/test_stop_at_nan.py",
 )
 
 pytestmark = [
