@@ -1,15 +1,19 @@
 """LiteRT behind one lock: the only module that touches the runtime library."""
 
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 
 from mobile_export.runtime.errors import TiersegError
 from mobile_export.runtime.signature import Signature, Tensor
+
+_MISSING_OPERATOR = re.compile(r"builtin opcode '(?P<name>\w+)' version '(?P<version>\d+)'")
 
 
 class Interpreter:
@@ -28,7 +32,8 @@ class Interpreter:
         signatures: every signature of the model, by name.
 
     Raises:
-        TiersegError: no runtime library is installed, or it refuses the model.
+        TiersegError: no runtime library is installed, it is too old for an operator of the model,
+            or it refuses the model.
     """
 
     def __init__(self, model: bytes, *, threads: int = 1, name: str = "the model") -> None:
@@ -40,6 +45,12 @@ class Interpreter:
         try:
             self._backend = backend(model_content=model, num_threads=threads)
         except (ValueError, RuntimeError) as error:
+            if missing := _MISSING_OPERATOR.search(str(error)):
+                raise TiersegError(
+                    f"{name} needs a newer runtime; expected one with the operator "
+                    f"{missing['name']} in version {missing['version']}{_where(missing)}, "
+                    f"got {_installed(backend)}"
+                ) from error
             raise TiersegError(
                 f"{name} is corrupt; expected a whole `.tflite` model, but LiteRT says: {error}"
             ) from error
@@ -141,6 +152,22 @@ def _backend() -> Any:
                 "(or tflite-runtime on an old board), found neither: pip install ai-edge-litert"
             ) from None
     return Backend
+
+
+def _where(missing: re.Match[str]) -> str:
+    """What of a bundle needs an operator, and since when runtimes have it, where that is known."""
+    if missing["name"] != "LOG":
+        return ""
+    return " (what an exit that judges by entropy takes; TensorFlow Lite has it from 2.15)"
+
+
+def _installed(backend: type) -> str:
+    """Name and version of the package that a backend is from."""
+    package = backend.__module__.partition(".")[0].replace("_", "-")
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return package
 
 
 def _tensors(details: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -125,6 +125,26 @@ def test_bytes_that_are_no_model_are_refused() -> None:
         Interpreter(b"\x1c\0\0\0TFL3" + bytes(100), name="x.tflite")
 
 
+@pytest.mark.parametrize(
+    ("operator", "what"),
+    [("LOG", r" \(what an exit that judges by entropy takes; .* from 2\.15\)"), ("CONV_2D", "")],
+)
+def test_a_model_that_is_too_new_for_the_runtime_is_not_called_corrupt(
+    tiny_model_bytes: bytes, monkeypatch: pytest.MonkeyPatch, operator: str, what: str
+) -> None:
+    class Old:
+        def __init__(self, **arguments: Any) -> None:
+            raise ValueError(
+                f"Didn't find op for builtin opcode '{operator}' version '2'. An older version\n"
+            )
+
+    Old.__module__ = "tflite_runtime.interpreter"
+    monkeypatch.setattr("mobile_export.runtime.interpreter._backend", lambda: Old)
+    message = rf"^x\.tflite needs a newer runtime; .* {operator} in version 2{what}, got tflite-run"
+    with pytest.raises(TiersegError, match=message):
+        Interpreter(tiny_model_bytes, name="x.tflite")
+
+
 def test_a_model_that_fails_at_run_time_names_itself(
     tiny_model_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
