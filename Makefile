@@ -1,6 +1,8 @@
 # make quickstart   generated street scenes -> train -> export -> verify -> benchmark -> table
 # make test         every test
 # make test-clients the app in a browser, the web page and the Kotlin library; needs Chromium, Node.js and a JDK
+# make test-arm     shipped bundles on emulated 64-bit Arm; needs QEMU (qemu-user-static) and apt-get
+# make docs         the reference of every public name, in build/docs
 # make demo         the app in the browser
 # make lint         style, format and types
 # make lock         write requirements.lock anew, with today's versions
@@ -23,7 +25,7 @@ CLIENTS := mobile_export/clients
 export KERAS_BACKEND ?= tensorflow
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: quickstart test test-clients demo lint lock clean
+.PHONY: quickstart test test-clients test-arm docs demo lint lock clean
 
 quickstart: $(READY)
 	$(BIN)/tierseg quickstart --out $(OUT)
@@ -36,6 +38,10 @@ test: $(READY)
 
 test-clients: $(READY) $(CLIENTS)/web/node_modules $(CLIENTS)/android/node_modules
 	$(BIN)/python -m pytest -m clients --durations=10 $(PYTEST_ARGS)
+
+# Fetches Debian's Python and the wheels for Arm into build/arm, once; minutes, for an emulator is slow.
+test-arm: $(READY)
+	$(BIN)/python -m pytest -m arm --durations=10 $(PYTEST_ARGS)
 
 # What the clients are built and tested with, as their lock files say.
 %/node_modules: %/package.json %/package-lock.json
