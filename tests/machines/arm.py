@@ -18,14 +18,11 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build" / "arm"
 QEMU = "qemu-aarch64-static"
 
+_COMMON = "fp asimd evtstrm aes pmull sha1 sha2 crc32 cpuid"
+
 CORES = {
-    "cortex-a53": ("0x0", "0xd03", "fp asimd evtstrm aes pmull sha1 sha2 crc32 cpuid"),
-    "cortex-a76": (
-        "0x4",
-        "0xd0b",
-        "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop "
-        "asimddp",
-    ),
+    "cortex-a53": ("0x0", "0xd03", _COMMON),
+    "cortex-a76": ("0x4", "0xd0b", f"{_COMMON} atomics fphp asimdhp asimdrdm lrcpc dcpop asimddp"),
 }
 """Core -> variant, part and features: without 8-bit dot products, as in a Raspberry Pi 3, and with
 them, as in a Raspberry Pi 5 and most phones since 2018."""
