@@ -2,7 +2,7 @@
 # make test         every test
 # make test-clients the app in a browser, the web page and the Kotlin library; needs Chromium, Node.js and a JDK
 # make test-arm     shipped bundles on emulated 64-bit Arm; needs QEMU (qemu-user-static) and apt-get
-# make docs         the reference of every public name, in build/docs
+# make docs         measured figures into the pages, model cards, and the reference in build/docs
 # make demo         the app in the browser
 # make lint         style, format and types
 # make lock         write requirements.lock anew, with today's versions
@@ -47,6 +47,10 @@ test-arm: $(READY)
 %/node_modules: %/package.json %/package-lock.json
 	npm ci --prefix $* --no-audit --no-fund
 	@touch $@
+
+# Figures into the pages of docs/, the cards of the shipped bundles, then the reference from docstrings.
+docs: $(READY)
+	$(BIN)/python -m docs.builder
 
 demo: $(READY)
 	$(BIN)/tierseg demo

@@ -1,21 +1,18 @@
-"""`python -m docs.builder`: figures into the pages, cards beside the bundles, then the reference."""
+"""`python -m docs.builder`: figures into pages, cards beside bundles, then the reference."""
 
 import sys
 
+from docs.builder.cards import cards
 from docs.builder.figures import ROOT, pages, rendered
 from docs.builder.links import broken_links
 from docs.builder.reference import build
-from mobile_export.card import card
 from mobile_export.runtime.files import replacing
 
 
 def main() -> int:
     """Writes everything anew; 1 if a link leads nowhere or a docstring is not as it should be."""
     written = {page: rendered(page.read_text(encoding="utf-8")) for page in pages()}
-    written |= {
-        bundle.with_suffix(".md"): card(bundle)
-        for bundle in sorted((ROOT / "assets" / "models").glob("*.tflite"))
-    }
+    written |= dict(cards())
     for page, text in written.items():
         if not page.exists() or page.read_text(encoding="utf-8") != text:
             with replacing(page) as partial:

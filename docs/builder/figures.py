@@ -89,6 +89,11 @@ def figures(page: str) -> int:
     return len(_FIGURE.findall(page)) + len(_TABLE.findall(page))
 
 
+def result(name: str) -> Any:
+    """What an experiment found, by its name."""
+    return _loaded(RESULTS / f"{name}.json")
+
+
 def pages() -> Iterator[Path]:
     """The pages of the documentation."""
     yield from sorted((ROOT / "docs").rglob("*.md"))
