@@ -21,7 +21,7 @@ A path's parts are keys, places in a list, or `key=value`, the first item of a l
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +109,7 @@ def _table(text: str, rows: Sequence[Mapping[str, Any]]) -> str:
         key, _, format_ = rest.partition(" ")
         if not any(key in row for row in rows):
             raise FigureError(f"no row has {key!r}; rows have {', '.join(rows[0]) if rows else ''}")
-        columns.append(Column(title, key, lambda value, name=format_: _shown(value, name)))
+        columns.append(Column(title, key, partial(_shown, format_=format_)))
     return markdown_table(columns, rows)
 
 

@@ -27,8 +27,18 @@ CORES = {
 """Core -> variant, part and features: without 8-bit dot products, as in a Raspberry Pi 3, and with
 them, as in a Raspberry Pi 5 and most phones since 2018."""
 
-_WHEELS = ("ai-edge-litert", "backports-strenum", "click", "flatbuffers", "ml-dtypes", "numpy")
-_WHEELS += ("pillow", "protobuf", "tqdm", "typing-extensions")
+_WHEELS = (
+    "ai-edge-litert",
+    "backports-strenum",
+    "click",
+    "flatbuffers",
+    "ml-dtypes",
+    "numpy",
+    "pillow",
+    "protobuf",
+    "tqdm",
+    "typing-extensions",
+)
 _PLATFORMS = ("manylinux_2_28", "manylinux_2_27", "manylinux2014")
 _DEBIAN = ("python3.11-minimal", "libpython3.11-stdlib", "libstdc++6")
 
