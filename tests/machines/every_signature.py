@@ -61,6 +61,5 @@ def _run(
 
 
 if __name__ == "__main__":
-    np.savez_compressed(
-        sys.argv[1], **every_signature(Path(sys.argv[2]), [Path(name) for name in sys.argv[3:]])
-    )
+    outputs = every_signature(Path(sys.argv[2]), [Path(name) for name in sys.argv[3:]])
+    np.savez_compressed(sys.argv[1], **outputs)  # type: ignore[arg-type]

@@ -25,7 +25,7 @@ SHIPPED = sorted((ROOT / "assets" / "models").glob("*.tflite"))
 SAMPLES = sorted((ROOT / "assets" / "samples").glob("*.jpg"))[:4:3]
 
 # The kernels round otherwise: XNNPACK is today's default, and off for 8 bits in 2.14. Measured on
-# the shipped bundles: masks 97.2 % equal or more, confidences 4 steps of 255 apart at most.
+# these images: masks 97.2 % equal or more, confidences 4 steps of 255 apart at most.
 LEAST_EQUAL = 0.96
 CONFIDENCE_STEPS = 8
 
