@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,15 +72,7 @@ def _rows(name: str, folder: Path) -> list[dict[str, Any]]:
     if name in ON_ARM:
         first = {key: values[: ON_ARM[name]] for key, values in now.items()}
         for core in CORES:
-            arm = _outputs(
-                folder,
-                lambda out, core=core: run(
-                    core,
-                    Path(worker.__file__),
-                    [out, bundle, *scenes[: ON_ARM[name]]],
-                    timeout=1200,
-                ),
-            )
+            arm = _outputs(folder, partial(_emulated, core, bundle, scenes[: ON_ARM[name]]))
             rows.append(_row(name, bundle, f"{core}, emulated", first, arm, labels))
     return rows
 
@@ -146,6 +139,10 @@ def _call(python: str, out: Path, bundle: Path, images: Sequence[Path]) -> None:
         variables["PYTHONPATH"] = str(ROOT)
     words = [python, worker.__file__, str(out), str(bundle), *map(str, images)]
     subprocess.run(words, cwd=out.parent, env=variables, capture_output=True, check=True)
+
+
+def _emulated(core: str, bundle: Path, images: Sequence[Path], out: Path) -> None:
+    run(core, Path(worker.__file__), [out, bundle, *images], timeout=1200)
 
 
 def _outputs(folder: Path, make: Callable[[Path], object]) -> dict[str, np.ndarray]:
