@@ -1,4 +1,4 @@
-"""Command-line verbs of training."""
+"""Command-line verbs before and of training."""
 
 from __future__ import annotations
 
@@ -6,6 +6,71 @@ import json
 from pathlib import Path
 
 import click
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--convert",
+    metavar="NEW",
+    type=click.Path(path_type=Path),
+    help="Write a new folder instead, with label maps of ids: of RGB colours, 16 bits, ids with "
+    "gaps. DIR stays as it is.",
+)
+@click.option(
+    "--colors",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="With --convert: a classes.toml with the classes' names and the colours that label maps "
+    "hold; DIR/classes.toml if there is one, else every colour is a class.",
+)
+@click.option("--example", is_flag=True, help="First write generated street scenes into DIR.")
+@click.option("--force", is_flag=True, help="Write a new recipe and contact sheet over old ones.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def init(
+    folder: Path,
+    convert: Path | None,
+    colors: Path | None,
+    example: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Look at DIR, images and label maps, and write what training on them needs.
+
+    DIR holds images/**.{jpg,png} and labels/**.png of the same names. Written are classes.toml
+    (kept where there is one), recipe.toml and contact_sheet.png, on which a wrong class is seen.
+    """
+    from kit.data.own.survey_text import survey_text
+    from kit.errors import InputError
+    from kit.next_step import say_next
+    from kit.starting import convert_folder, start_folder, write_example
+
+    if colors is not None and convert is None:
+        raise InputError(f"`--colors` must go with --convert; got {colors} alone")
+    if example:
+        write_example(folder)
+    if convert is None:
+        start = start_folder(folder, force=force)
+    else:
+        start = convert_folder(folder, convert, colors=colors)
+    if as_json:
+        click.echo(json.dumps(start.to_dict(), indent=2))
+    else:
+        click.echo(survey_text(start.survey, start.table, start.notes))
+        if start.splits is not None:
+            counts = ", ".join(f"{name} {count}" for name, count in start.splits[0].items())
+            click.echo(f"splits   {counts} images, {start.splits[1]}")
+    if fault := start.fault():
+        raise InputError(fault)
+    if start.recipe is not None:
+        say_next(
+            start.written,
+            "tierseg",
+            "train",
+            start.written[-1],
+            hint=f"about {start.recipe.minutes:.0f} minutes on two cores; first look at "
+            "contact_sheet.png and name the classes in classes.toml",
+        )
 
 
 @click.command()
