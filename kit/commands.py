@@ -7,6 +7,9 @@ from pathlib import Path
 
 import click
 
+_LOOKS = 10
+"""How often the tiers are scored in a training, unless said otherwise."""
+
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
@@ -89,6 +92,28 @@ def init(
     default=None,
     help="Compute in bfloat16, keep weights in float32; by default on an accelerator only.",
 )
+@click.option(
+    "--validate-every",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Score each tier on the val split after every N epochs, into curves.csv; 0 for never. "
+    "Ten times in all if not given. What is trained is the same.",
+)
+@click.option(
+    "--validate-images",
+    default=32,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Images to score on, evenly spread over the split.",
+)
+@click.option(
+    "--validate-tier",
+    "validate_tiers",
+    metavar="NAME",
+    multiple=True,
+    help="Tier to score; all if not given.",
+)
+@click.option("--tensorboard", is_flag=True, help="Also write these curves into OUT/tensorboard.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def train(
     recipe: str,
@@ -98,14 +123,26 @@ def train(
     seed: int,
     resume: bool,
     mixed_precision: bool | None,
+    validate_every: int | None,
+    validate_images: int,
+    validate_tiers: tuple[str, ...],
+    tensorboard: bool,
     as_json: bool,
 ) -> None:
     """Train RECIPE, a name or a TOML file."""
+    from kit.next_step import say_next
     from kit.training.recipe import Recipe
+    from kit.training.tier_curves import CURVES, Validation
+    from kit.training.trainer import HISTORY
     from kit.training.trainer import train as run
 
     plan = Recipe.load(recipe)
     out = out or Path("runs") / plan.name
+    if validate_every is None:
+        validate_every = max((epochs or plan.epochs) // _LOOKS, 1)
+    validation = None
+    if validate_every:
+        validation = Validation(validate_every, validate_images, validate_tiers)
     result = run(
         plan,
         out,
@@ -114,6 +151,8 @@ def train(
         seed=seed,
         resume=resume,
         mixed_precision=mixed_precision,
+        validation=validation,
+        tensorboard=tensorboard,
     )
     if as_json:
         click.echo(
@@ -131,3 +170,10 @@ def train(
             f"{result.path}: {len(result.history)} epochs in {result.wall_s:.0f} s, "
             f"loss {result.history[-1]['loss']:.3f}"
         )
+    written = [path for path in (out / HISTORY, out / CURVES) if path.exists()]
+    used = data or plan.data
+    bundle = out / f"{plan.name}.tflite"
+    say_next(
+        [result.path, *written],
+        *("tierseg", "export", result.path, "--data", used, "--out", bundle),
+    )

@@ -39,6 +39,8 @@ def _candidates() -> Iterable[Color]:
     number = 0
     while True:
         value = (0.95, 0.7, 0.5)[number // 24 % 3]
-        red, green, blue = colorsys.hsv_to_rgb(number * _GOLDEN % 1, 0.45 + 0.5 * (number % 2), value)
+        red, green, blue = colorsys.hsv_to_rgb(
+            number * _GOLDEN % 1, 0.45 + 0.5 * (number % 2), value
+        )
         yield round(255 * red), round(255 * green), round(255 * blue)
         number += 1
