@@ -12,12 +12,13 @@ def say_next(written: Iterable[str | Path], *words: str | Path, hint: str = "") 
 
     Args:
         written: Files and folders; none for a verb that only looked.
-        words: Of the command, `tierseg` first; quoted here where a shell needs it.
+        *words: Of the command, `tierseg` first; quoted here where a shell needs it.
         hint: What else belongs to it, in a few words.
     """
     names = ", ".join(map(str, written))
-    said = f"Wrote {names}. " if names else ""
-    click.echo(f"{said}Next: {command(*words)}{f'  ({hint})' if hint else ''}", err=True)
+    parts = [f"Wrote {names}." if names else "", f"Next: {command(*words)}" if words else ""]
+    line = " ".join(part for part in parts if part)
+    click.echo(f"{line}  ({hint})" if hint else line, err=True)
 
 
 def command(*words: str | Path) -> str:

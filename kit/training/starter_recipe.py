@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ STEPS = 1300
 """Of the training: after as many, the street scenes' tiers differ and the heaviest is usable."""
 
 _LONG_SIDE = 256
+_SHAPE = 0.05  # stretched by less is the same shape
 _BATCH = 8
 _EPOCHS = (10, 200)
 
@@ -61,10 +63,8 @@ class StarterRecipe:
         if train_images < 1 or not sizes:
             raise InputError(f"`train` must hold an image or more; got {train_images}")
         height, width = max(sizes, key=lambda size: (sizes[size], size))
-        scale = min(_LONG_SIDE / max(height, width), 1.0)
-        image_size = _multiple(height * scale), _multiple(width * scale)
-        crop_size = _multiple(image_size[0] / 2, 2), _multiple(image_size[1] / 2, 2)
-        crop_size = min(crop_size[0], image_size[0]), min(crop_size[1], image_size[1])
+        image_size = _image_size(height, width)
+        crop_size = _crop_size(*image_size)
         batch_size = min(_BATCH, train_images)
         steps = train_images // batch_size
         epochs = min(max(round(STEPS / steps), _EPOCHS[0]), _EPOCHS[1])
@@ -103,6 +103,36 @@ scale = [1.0, {max(largest, 1.2)}]
 """
 
 
-def _multiple(side: float, least: int = 2) -> int:
-    """The nearest multiple of the stride."""
-    return max(round(side / STRIDE), least) * STRIDE
+def _image_size(height: int, width: int) -> tuple[int, int]:
+    """The largest size within bounds whose shape is that of the images, or the nearest to it."""
+
+    def rank(size: tuple[int, int]) -> tuple[float, int]:
+        off = _off(size, (height, width))
+        return (0.0 if off < _SHAPE else off), -size[0] * size[1]
+
+    longest = min(max(math.ceil(max(height, width) / STRIDE), 2), _LONG_SIDE // STRIDE)
+    return min(_sizes(longest, longest), key=rank)
+
+
+def _crop_size(height: int, width: int) -> tuple[int, int]:
+    """About a quarter of the image's pixels, in its shape; at least 64 pixels a side."""
+
+    def rank(size: tuple[int, int]) -> float:
+        share = size[0] * size[1] / (height * width)
+        return _off(size, (height, width)) + abs(math.log(share / 0.25))
+
+    return min(_sizes(height // STRIDE, width // STRIDE), key=rank)
+
+
+def _sizes(rows: int, columns: int) -> list[tuple[int, int]]:
+    """Sizes in multiples of the stride, from 2 of them on."""
+    return [
+        (STRIDE * row, STRIDE * column)
+        for row in range(2, rows + 1)
+        for column in range(2, columns + 1)
+    ]
+
+
+def _off(size: tuple[int, int], other: tuple[int, int]) -> float:
+    """How far one shape is from another: the logarithm by which one side is stretched."""
+    return abs(math.log(size[0] * other[1] / (size[1] * other[0])))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -13,6 +14,7 @@ import keras
 from tqdm import tqdm
 
 from kit.data import Batches, SlimmedBatches, open_dataset
+from kit.data.batches import Batch
 from kit.data.slimming import LOSS
 from kit.errors import InputError
 from kit.files import replacing, write_text
@@ -68,8 +70,13 @@ class _Record(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         done, steps = self._checkpoint.epoch, len(self._batches)
+        # At once, for the first step of each tier is long: the backend compiles it.
         self._bar = tqdm(
-            total=self._epochs * steps, initial=done * steps, desc="train", file=sys.stderr, delay=2
+            total=self._epochs * steps,
+            initial=done * steps,
+            desc="train",
+            unit="step",
+            file=sys.stderr,
         )
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -184,7 +191,7 @@ def train(
     # On what training saw: whole images have other statistics than augmented crops. Where heads
     # alone were trained, the trunk stays as it was, and their own averages had a trunk at rest.
     if recipe.recalibration_batches and recipe.phase == "network":
-        network.recalibrate(batches.full(recipe.recalibration_batches))
+        _recalibrate(network, batches.full(recipe.recalibration_batches))
     with layers_in("float32"):
         network = network.resized(recipe.image_size)
         if recipe.input_sizes:
@@ -219,6 +226,23 @@ def _fit(
                 checkpoint,
             ],
         )
+
+
+def _recalibrate(network: AdaptiveNetwork, seen: list[Batch]) -> None:
+    """Estimate the statistics of all tiers, with a bar."""
+    configurations = {tier.configuration for tier in network.tiers}
+    total = len(seen) * len(configurations)
+    with tqdm(total=total, desc="statistics", unit="batch", delay=2, disable=None) as bar:
+
+        class Counted:
+            """The batches, each counted when it is done with."""
+
+            def __iter__(self) -> Iterator[Batch]:
+                for batch in seen:
+                    yield batch
+                    bar.update()
+
+        network.recalibrate(Counted())
 
 
 def _curves(
