@@ -375,6 +375,7 @@ def pack(network: Path, out: Path, as_json: bool) -> None:
     result = {"packed": str(out), "bytes": size.packed, **ratios}
     shares = (f"{ratio:.3f} of {name.removeprefix('to_')}" for name, ratio in ratios.items())
     _print(result, ", ".join([f"{out}: {size.packed / 1000:.1f} kB", *shares]), as_json)
+    say_next([out])
 
 
 def load_network(path: Path) -> AdaptiveNetwork:

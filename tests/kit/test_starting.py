@@ -1,6 +1,7 @@
 """A folder of one's own becomes a data set with a recipe, or is refused in one line."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +150,14 @@ def test_label_maps_without_image_are_noted(folder: Path) -> None:
 # === Faults ===
 
 
+def fault_of(folder: Path) -> str:
+    """What the verb says, whether it could look at the whole folder or not."""
+    try:
+        return start_folder(folder).fault() or ""
+    except InputError as error:
+        return str(error)
+
+
 def damage(folder: Path, what: str) -> None:
     """Makes one thing wrong."""
     label, image = folder / "labels/002.png", folder / "images/002.png"
@@ -210,10 +219,9 @@ def damage(folder: Path, what: str) -> None:
 )
 def test_one_line_for_each_fault_and_nothing_written(folder: Path, what: str, message: str) -> None:
     damage(folder, what)
-    with pytest.raises(InputError, match=message) as caught:
-        if fault := start_folder(folder).fault():
-            raise InputError(fault)
-    assert "\n" not in str(caught.value)
+    fault = fault_of(folder)
+    assert re.search(message, fault)
+    assert "\n" not in fault
     assert written(folder) == []
 
 
