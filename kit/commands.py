@@ -138,11 +138,11 @@ def train(
 
     plan = Recipe.load(recipe)
     out = out or Path("runs") / plan.name
-    if validate_every is None:
-        validate_every = max((epochs or plan.epochs) // _LOOKS, 1)
+    every = max((epochs or plan.epochs) // _LOOKS, 1) if validate_every is None else validate_every
     validation = None
-    if validate_every:
-        validation = Validation(validate_every, validate_images, validate_tiers)
+    if every:
+        is_optional = validate_every is None and not tensorboard
+        validation = Validation(every, validate_images, validate_tiers, is_optional)
     result = run(
         plan,
         out,

@@ -46,6 +46,7 @@ class Validation:
         every: Epochs from one look to the next; the last epoch has one always.
         images: Of the val split at most, evenly spread over it.
         tiers: Names; all tiers if empty.
+        is_optional: Whether data without a val split are trained on all the same, without a look.
 
     Raises:
         InputError: `every` or `images` is below 1.
@@ -54,6 +55,7 @@ class Validation:
     every: int = 1
     images: int = 32
     tiers: tuple[str, ...] = ()
+    is_optional: bool = False
 
     def __post_init__(self) -> None:
         for name, value in (("every", self.every), ("images", self.images)):

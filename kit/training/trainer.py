@@ -179,7 +179,7 @@ def train(
         checkpoint.restore(network)
     callbacks: list[keras.callbacks.Callback] = [losses] if losses else []
     if validation is not None:
-        callbacks.append(_curves(recipe, validation, batches, checkpoint, events))
+        callbacks += _curves(recipe, validation, batches, checkpoint, events)
     if recipe.network_slimming and "channels" not in checkpoint.kept:
         pruning = _pruning(recipe, batches)
         if checkpoint.epoch < pruning.slimming.epochs(recipe.epochs)[-1]:
@@ -251,13 +251,19 @@ def _curves(
     batches: Batches,
     checkpoint: Checkpoint,
     events: EventFile | None,
-) -> TierCurves:
-    dataset = open_dataset(recipe.data, "val", **recipe.data_options)
+) -> list[keras.callbacks.Callback]:
+    try:
+        dataset = open_dataset(recipe.data, "val", **recipe.data_options)
+    except InputError as error:
+        if not validation.is_optional:
+            raise
+        tqdm.write(f"tiers are not scored while training: {error}", file=sys.stderr)
+        return []
     is_estimated = recipe.recalibration_batches and recipe.phase == "network"
     seen = batches.full(STATISTICS) if is_estimated else []
-    return TierCurves(
-        validation, dataset, seen, recipe.image_size, recipe.epochs, checkpoint, events
-    )
+    return [
+        TierCurves(validation, dataset, seen, recipe.image_size, recipe.epochs, checkpoint, events)
+    ]
 
 
 def _pruning(recipe: Recipe, batches: Batches) -> ChannelPruning:

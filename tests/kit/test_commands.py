@@ -89,8 +89,8 @@ def given(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("words", "validation"),
     [
-        (["--epochs", "30"], Validation(3)),
-        (["--epochs", "3"], Validation(1)),
+        (["--epochs", "30"], Validation(3, is_optional=True)),
+        (["--epochs", "3"], Validation(1, is_optional=True)),
         (["--validate-every", "0"], None),
         (
             ["--validate-every", "7", "--validate-images", "5", "--validate-tier", "light"],

@@ -14,9 +14,11 @@ from kit.data import open_dataset
 from kit.errors import InputError
 from kit.training import Checkpoint, trainer
 from kit.training.event_file import EventFile
+from kit.training.preparation import training_batches
 from kit.training.tier_curves import FIELDS, TierCurves, Validation
+from tests.kit.own_folders import rectangles, write_own
 from tests.kit.small import CLASSES, IMAGE_SIZE, small_unet
-from tests.kit.training.test_trainer import RECIPE
+from tests.kit.training.test_trainer import RECIPE, SOONEST
 
 LOOK = Validation(every=2, images=3)
 
@@ -61,11 +63,10 @@ def test_what_is_trained_is_the_same(
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
 
 
-def test_a_resumed_run_has_each_row_once(
-    looked: tuple[trainer.TrainingResult, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, whole = looked
-    out = tmp_path / "killed"
+def test_a_resumed_run_has_each_row_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = replace(SOONEST, epochs=3)
+    whole, out = tmp_path / "whole", tmp_path / "killed"
+    trainer.train(recipe, whole, validation=LOOK)
 
     def kill(self: Checkpoint, epoch: int, logs: dict | None = None) -> None:
         # After the rows of the second epoch were written, before the checkpoint knows of them.
@@ -77,11 +78,10 @@ def test_a_resumed_run_has_each_row_once(
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoint, "on_epoch_end", kill)
         with pytest.raises(KeyboardInterrupt):
-            trainer.train(RECIPE, out, validation=LOOK)
-    assert {row["epoch"] for row in rows(out)} == {"2"}
-    trainer.train(RECIPE, out, validation=LOOK, resume=True)
-    keys = [(row["epoch"], row["tier"]) for row in rows(out)]
-    assert keys == [(row["epoch"], row["tier"]) for row in rows(whole)]
+            trainer.train(recipe, out, validation=LOOK)
+    assert [row["epoch"] for row in rows(out)] == ["2"]
+    trainer.train(recipe, out, validation=LOOK, resume=True)
+    assert [row["epoch"] for row in rows(out)] == ["2", "3"]
     assert [float(row["loss"]) for row in rows(out)] == pytest.approx(
         [float(row["loss"]) for row in rows(whole)], rel=1e-2
     )
@@ -139,6 +139,28 @@ def test_a_new_run_begins_without_the_curves_of_another(tmp_path: Path) -> None:
     with pytest.raises(InputError):  # after the folder was looked at
         trainer.train(replace(RECIPE, initial="none.keras"), tmp_path)
     assert not (tmp_path / "curves.csv").exists()
+
+
+@pytest.mark.parametrize("is_optional", [True, False])
+def test_data_without_a_val_split(
+    tmp_path: Path, is_optional: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_own(tmp_path / "own", rectangles(4))
+    (folder / "classes.toml").write_text(
+        "".join(f'[[classes]]\nid = {k}\nname = "{k}"\ncolor = [{k}, 0, 0]\n' for k in range(3))
+        + "[splits]\ntrain = ['*']\n"
+    )
+    recipe = replace(RECIPE, data=str(folder), data_options={})
+    batches = training_batches(recipe, 0)
+    look = Validation(is_optional=is_optional)
+    arguments = (recipe, look, batches, Checkpoint(tmp_path, {}), None)
+    if is_optional:
+        assert trainer._curves(*arguments) == []
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("tiers are not scored while training: ")
+        return
+    with pytest.raises(InputError, match="split 'val' must hold images"):
+        trainer._curves(*arguments)
 
 
 @pytest.mark.parametrize("wrong", [{"every": 0}, {"images": 0}])
