@@ -66,5 +66,5 @@ def reproduce(
         say_next(written, "tierseg", "reproduce", name, hint="the experiment as it is reported")
         return 0
     bundles = sorted(out.rglob("*.tflite"))
-    say_next(written, *(["tierseg", "demo", bundles[0]] if bundles else []))
+    say_next(written, *(("tierseg", "demo", str(bundles[0])) if bundles else ()))
     return 0
