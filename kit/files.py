@@ -8,7 +8,7 @@ from pathlib import Path
 def write_text(path: Path, text: str) -> None:
     """Write a file beside and rename it, so that no reader sees half of it."""
     with replacing(path) as partial:
-        partial.write_text(text)
+        partial.write_text(text, encoding="utf-8")
 
 
 @contextmanager

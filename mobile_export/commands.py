@@ -8,6 +8,7 @@ import click
 
 from kit import AdaptiveNetwork
 from kit.data import open_dataset
+from kit.next_step import command, say_next
 from kit.quantization import quantize
 from kit.quantization.packed import pack as run_pack
 from kit.search.exit_plan import ExitPlan
@@ -20,6 +21,7 @@ from mobile_export.exporter import export as run_export
 from mobile_export.kotlin_contract import check_kotlin, write_kotlin
 from mobile_export.metadata import add_figures
 from mobile_export.report import VerificationReport
+from mobile_export.runtime import Bundle
 from mobile_export.runtime.errors import TiersegError
 from mobile_export.sampling import spread
 from mobile_export.thresholds import fit_thresholds
@@ -120,6 +122,12 @@ def evaluate(
     if record:
         add_figures(subject, result.figures())
     _print({**result.to_dict(), "subject": str(subject)}, result.table(), as_json)
+    if is_bundle:
+        written = [f"{subject} (its metadata)"] if record else []
+        say_next(written, "tierseg", "benchmark", subject, "--record")
+    else:
+        bundle = subject.with_suffix(".tflite")
+        say_next([], "tierseg", "export", subject, "--data", data, "--out", bundle)
 
 
 @click.command()
@@ -258,6 +266,10 @@ def export(
     }
     size = f"{result.path}: {len(result.manifest['tiers'])} tiers, {result.size_bytes / 1e6:.2f} MB"
     _print(content, f"{result.report.table()}\n{size}", as_json)
+    say_next(
+        [result.path],
+        *("tierseg", "verify", result.path, "--network", network, "--data", data),
+    )
     return 0
 
 
@@ -293,6 +305,8 @@ def verify(
     pictures = None if data is None else spread(open_dataset(data, split), images)
     report = run_verify(bundle, loaded, pictures, min_agreement=min_agreement)
     _report(report, as_json)
+    if report.passed:
+        say_next([], "tierseg", "benchmark", bundle, "--record")
     return 0 if report.passed else 1
 
 
@@ -338,6 +352,10 @@ def benchmark(
     if record:
         add_figures(bundles[0], result.figures(bundles[0]))
     _print(content, text, as_json)
+    if _is_bundle(bundles[0]):
+        masks = command("tierseg", "segment", bundles[0], "IMAGE", "--out", "masks")
+        written = [f"{bundles[0]} (its metadata)"] if record else []
+        say_next(written, "tierseg", "demo", bundles[0], hint=f"or masks as files: {masks}")
 
 
 @click.command()
@@ -357,6 +375,7 @@ def pack(network: Path, out: Path, as_json: bool) -> None:
     result = {"packed": str(out), "bytes": size.packed, **ratios}
     shares = (f"{ratio:.3f} of {name.removeprefix('to_')}" for name, ratio in ratios.items())
     _print(result, ", ".join([f"{out}: {size.packed / 1000:.1f} kB", *shares]), as_json)
+    say_next([out])
 
 
 def load_network(path: Path) -> AdaptiveNetwork:
@@ -390,6 +409,15 @@ def _report(report: VerificationReport, as_json: bool) -> None:
 
 def _print(content: Any, text: str, as_json: bool) -> None:
     click.echo(json.dumps(content, indent=2) if as_json else text)
+
+
+def _is_bundle(path: Path) -> bool:
+    """Whether a `.tflite` is a bundle, not just any file to be timed beside one."""
+    try:
+        Bundle.open(path)
+    except TiersegError:
+        return False
+    return True
 
 
 def _runtime_line(figures: dict[str, Any]) -> str:

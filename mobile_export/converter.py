@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python.convert import mlir_quantize
+from tqdm import tqdm
 
 from mobile_export.bias_correction import corrected
 from mobile_export.calibration import record, with_ranges
@@ -58,38 +59,43 @@ def convert_int8(
         size: [resized(image, size) for image in images]
         for size in {tier.input_size for tier in tiers}
     }
-    with _saved_model(tiers) as converter, _quiet():
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.representative_dataset = lambda: (
-            (tier.name, _any_inputs(tier, inputs[tier.input_size][0])) for tier in tiers
+    # Shown at once: the first part, in which the converter says nothing, is the longest.
+    with tqdm(total=3, desc="convert", unit="part", disable=None) as bar:
+        with _saved_model(tiers) as converter, _quiet():
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.representative_dataset = lambda: (
+                (tier.name, _any_inputs(tier, inputs[tier.input_size][0])) for tier in tiers
+            )
+            # The float model, prepared for quantization, with the ranges of one image.
+            converter._experimental_calibrate_only = True
+            prepared = converter.convert()
+        bar.update()
+        after = {tier.name: tier.after for tier in tiers if tier.after is not None}
+        statistics = record(
+            prepared,
+            {tier.name: inputs[tier.input_size] for tier in tiers if tier.after is None},
+            after,
+            threads=threads,
         )
-        # The float model, prepared for quantization, with the ranges of one image.
-        converter._experimental_calibrate_only = True
-        prepared = converter.convert()
-    after = {tier.name: tier.after for tier in tiers if tier.after is not None}
-    statistics = record(
-        prepared,
-        {tier.name: inputs[tier.input_size] for tier in tiers if tier.after is None},
-        after,
-        threads=threads,
-    )
-    configurations = {tier.name: tier.tier.final.name for tier in tiers}
-    rounded = pinned(
-        with_ranges(prepared, statistics.ranges), after, configurations, statistics.ranges
-    )
-    with _quiet():
-        model = mlir_quantize(
-            rounded,
-            input_data_type=tf.uint8,
-            output_data_type=tf.uint8,
+        configurations = {tier.name: tier.tier.final.name for tier in tiers}
+        rounded = pinned(
+            with_ranges(prepared, statistics.ranges), after, configurations, statistics.ranges
         )
-    if not trained:
-        model = corrected(model, prepared, statistics)
-    if kernels:
-        model = with_whole_kernels(model, kernels)
-    model = joined(model, after)
-    return pack(model, [tier.name for tier in tiers])
+        with _quiet():
+            model = mlir_quantize(
+                rounded,
+                input_data_type=tf.uint8,
+                output_data_type=tf.uint8,
+            )
+        bar.update()
+        if not trained:
+            model = corrected(model, prepared, statistics)
+        if kernels:
+            model = with_whole_kernels(model, kernels)
+        model = joined(model, after)
+        bar.update()
+        return pack(model, [tier.name for tier in tiers])
 
 
 def convert_float32(tiers: Sequence[FrozenTier]) -> bytes:

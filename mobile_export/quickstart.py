@@ -32,6 +32,7 @@ _ROUNDS = 30
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def quickstart(out: Path, epochs: int | None, as_json: bool) -> int:
     """Train, export, verify and benchmark on generated scenes: minutes on two cores."""
+    from kit.next_step import say_next
     from kit.training import Recipe
     from mobile_export.verifier import VerificationError
 
@@ -42,6 +43,7 @@ def quickstart(out: Path, epochs: int | None, as_json: bool) -> int:
         click.echo(json.dumps(report.to_dict(), indent=2) if as_json else report.table())
         return 1
     click.echo(json.dumps(content, indent=2) if as_json else _text(content))
+    say_next([content["network"], content["bundle"]], "tierseg", "demo", content["bundle"])
     return 0
 
 
@@ -154,6 +156,5 @@ def _text(content: dict[str, Any]) -> str:
             f"{sum(seconds.values()):.0f} s: "
             + ", ".join(f"{name} {spent:.0f}" for name, spent in seconds.items()),
             f"The bundle: {content['bundle']} ({content['size_bytes'] / 1e6:.2f} MB)",
-            f"Try it: tierseg demo {content['bundle']}",
         ]
     )

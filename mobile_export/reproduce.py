@@ -51,6 +51,7 @@ def reproduce(
     """Run the experiment NAME again, from training to its table."""
     out = out or Path("runs") / f"{name}_{scale}_{seed}"
     run = find(name)
+    from kit.next_step import say_next
     from mobile_export.verifier import VerificationError
 
     try:
@@ -59,7 +60,11 @@ def reproduce(
         report = error.report
         click.echo(json.dumps(report.to_dict(), indent=2) if as_json else report.table())
         return 1
-    for path in found.save(results or (_RESULTS if scale == "full" else out)):
-        click.echo(f"wrote {path}", err=True)
+    written = found.save(results or (_RESULTS if scale == "full" else out))
     click.echo(json.dumps(found.to_dict(), indent=2) if as_json else found.text())
+    if scale != "full":
+        say_next(written, "tierseg", "reproduce", name, hint="the experiment as it is reported")
+        return 0
+    bundles = sorted(out.rglob("*.tflite"))
+    say_next(written, *(("tierseg", "demo", str(bundles[0])) if bundles else ()))
     return 0

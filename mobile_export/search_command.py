@@ -116,6 +116,7 @@ def search(
 ) -> None:
     """Choose exits, heads and thresholds of NETWORK for a purpose, from measured tables."""
     from kit.data import open_dataset
+    from kit.next_step import say_next
     from kit.search import SearchGoal
     from mobile_export.commands import load_network
     from mobile_export.exit_plan_report import draw_plan, plan_text
@@ -152,6 +153,9 @@ def search(
     picture = out.with_suffix(".png")
     plan.save(out)
     draw_plan(plan, picture)
-    for path in (out, picture):
-        click.echo(f"wrote {path}", err=True)
     click.echo(json.dumps(plan.to_dict(), indent=2) if as_json else plan_text(plan))
+    bundle = out.with_suffix(".tflite")
+    say_next(
+        (out, picture),
+        *("tierseg", "export", network, "--data", data, "--search", out, "--out", bundle),
+    )

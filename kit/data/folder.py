@@ -59,15 +59,10 @@ class FolderDataset(PairedFiles):
             if not (folder / part).is_dir():
                 raise InputError(f"{folder} must hold {content}; got no folder {part}/")
         path = folder / "classes.toml"
-        table = _read_toml(path)
-        classes = _classes(path, table)
+        table = read_toml(path)
+        classes, void = parse_classes(path, table)
         suffixes = find_images(folder / "images")
-        stems = _split_stems(path, table, split, list(suffixes))
-        void = table.get("void", VOID)
-        if not isinstance(void, int) or not len(classes) <= void <= VOID:
-            raise InputError(
-                f"{path}: `void` must be an id from {len(classes)} to {VOID}; got {void!r}"
-            )
+        stems = split_stems(path, table, split, list(suffixes))
         super().__init__(
             name=str(table.get("name", folder.resolve().name)),
             split=split,
@@ -80,8 +75,31 @@ class FolderDataset(PairedFiles):
         )
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
-    """Reads `classes.toml`."""
+def parse_classes(path: Path, table: dict[str, Any]) -> tuple[tuple[LabelClass, ...], int]:
+    """The classes of `classes.toml` in the order of their ids, and the id that means void.
+
+    Args:
+        path: The file, for messages.
+        table: What it holds.
+
+    Raises:
+        InputError: a class or `void` is not as `FolderDataset` says.
+    """
+    classes = _classes(path, table)
+    void = table.get("void", VOID)
+    if not isinstance(void, int) or not len(classes) <= void <= VOID:
+        raise InputError(
+            f"{path}: `void` must be an id from {len(classes)} to {VOID}; got {void!r}"
+        )
+    return classes, void
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """What `classes.toml` holds.
+
+    Raises:
+        InputError: it is missing, or no TOML.
+    """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -123,8 +141,18 @@ def _classes(path: Path, table: dict[str, Any]) -> tuple[LabelClass, ...]:
     return tuple(found[number] for number in range(len(found)))
 
 
-def _split_stems(path: Path, table: dict[str, Any], split: str, stems: list[str]) -> list[str]:
-    """The names that belong to a split."""
+def split_stems(path: Path, table: dict[str, Any], split: str, stems: list[str]) -> list[str]:
+    """The names that belong to a split.
+
+    Args:
+        path: `classes.toml`, for messages.
+        table: What it holds.
+        split: `"train"`, `"val"` or `"test"`.
+        stems: Names of all images.
+
+    Raises:
+        InputError: `splits` is wrong, or the split is empty.
+    """
     splits = table.get("splits", FRACTIONS)
     if not isinstance(splits, dict) or not set(splits) <= set(SPLITS):
         raise InputError(f"{path}: `splits` must hold {', '.join(SPLITS)}; got {splits!r}")

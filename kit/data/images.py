@@ -24,7 +24,7 @@ def read_image(path: Path) -> np.ndarray:
     Raises:
         InputError: the file is not a readable, whole image.
     """
-    image = _open(path, "an image (JPEG or PNG)")
+    image = open_whole(path, "an image (JPEG or PNG)")
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
         wide = np.asarray(image).astype(np.int64)
@@ -51,7 +51,7 @@ def read_label(path: Path, num_classes: int, void_id: int = VOID) -> np.ndarray:
     Raises:
         InputError: the file is unreadable, has not one byte per pixel or holds an unknown id.
     """
-    image = _open(path, "a label map (PNG)")
+    image = open_whole(path, "a label map (PNG)")
     if image.mode == "1":
         image = image.point(lambda value: 1 if value else 0, "L")
     if image.mode not in ("L", "P"):
@@ -71,8 +71,16 @@ def read_label(path: Path, num_classes: int, void_id: int = VOID) -> np.ndarray:
     return label
 
 
-def _open(path: Path, expected: str) -> Image.Image:
-    """Opens and decodes a whole image file."""
+def open_whole(path: Path, expected: str) -> Image.Image:
+    """Opens and decodes a whole image file.
+
+    Args:
+        path: the file.
+        expected: what the message says that it must be.
+
+    Raises:
+        InputError: it is missing, no image, or cut off.
+    """
     try:
         with Image.open(path) as image:
             image.load()

@@ -342,6 +342,8 @@ class Recipe:
     def load(cls, name: str | Path) -> Self:
         """Read a recipe of the kit by name, or a file of one's own.
 
+        In a file, `data` that begins with a dot is relative to the folder in which the file lies.
+
         Raises:
             InputError: if it is missing, no TOML, or holds an unknown key.
         """
@@ -349,7 +351,7 @@ class Recipe:
         if path.suffix == ".toml":
             if not path.is_file():
                 raise InputError(f"`RECIPE` must be a recipe's name or a TOML file; no file {path}")
-            text, stem = path.read_text(), path.stem
+            text, stem = path.read_text(encoding="utf-8"), path.stem
         elif str(name) in cls.names():
             text, stem = (_FOLDER / f"{name}.toml").read_text(), str(name)
         else:
@@ -358,7 +360,7 @@ class Recipe:
                 f"received: {str(name)!r}"
             )
         try:
-            content = {"name": stem, **tomllib.loads(text)}
+            content: dict[str, Any] = {"name": stem, **tomllib.loads(text)}
         except tomllib.TOMLDecodeError as error:
             raise InputError(f"recipe {name} must be TOML: {error}") from error
         known = {item.name for item in dataclasses.fields(cls)}
@@ -367,6 +369,9 @@ class Recipe:
                 f"recipe {name}: keys must be among {', '.join(sorted(known))}; "
                 f"received: {', '.join(sorted(unknown))}"
             )
+        data = content.get("data")
+        if path.suffix == ".toml" and isinstance(data, str) and data.startswith("."):
+            content["data"] = str(path.parent / data)
         try:
             return cls(**content)
         except TypeError as error:

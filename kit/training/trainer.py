@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -12,7 +13,8 @@ from typing import Any, TypeGuard
 import keras
 from tqdm import tqdm
 
-from kit.data import Batches, SlimmedBatches
+from kit.data import Batches, SlimmedBatches, open_dataset
+from kit.data.batches import Batch
 from kit.data.slimming import LOSS
 from kit.errors import InputError
 from kit.files import replacing, write_text
@@ -23,13 +25,17 @@ from kit.quantization import BitWidthDecay
 from kit.slimming import ChannelPruning, NetworkSlimming
 from kit.tiers import Tier
 from kit.training.checkpoint import Checkpoint
+from kit.training.event_file import EventFile
 from kit.training.image_losses import ImageLosses
 from kit.training.preparation import continued, layers_in, prepared, training_batches
+from kit.training.quiet import quiet
 from kit.training.recipe import Recipe
 from kit.training.stop_at_nan import StopAtNaN
+from kit.training.tier_curves import CURVES, STATISTICS, TierCurves, Validation
 
 NETWORK = "network.keras"
 HISTORY = "history.json"
+EVENTS = "tensorboard"
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,13 @@ class _Record(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         done, steps = self._checkpoint.epoch, len(self._batches)
+        # At once, for the first step of each tier is long: the backend compiles it.
         self._bar = tqdm(
-            total=self._epochs * steps, initial=done * steps, desc="train", file=sys.stderr, delay=2
+            total=self._epochs * steps,
+            initial=done * steps,
+            desc="train",
+            unit="step",
+            file=sys.stderr,
         )
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -113,6 +124,8 @@ def train(
     seed: int = 0,
     resume: bool = False,
     mixed_precision: bool | None = None,
+    validation: Validation | None = None,
+    tensorboard: bool = False,
 ) -> TrainingResult:
     """Train a network as a recipe says.
 
@@ -126,11 +139,18 @@ def train(
         mixed_precision: Whether layers compute in bfloat16; weights, losses and the saved network
             are float32 all the same. `None`: on an accelerator only, for CPUs were slower with it,
             and not with another precision than float32, whose steps bfloat16 cannot hold.
+        validation: What to look at while training (`TierCurves`), as lines on standard error and in
+            `curves.csv`; `None` for nothing. What is trained is the same.
+        tensorboard: Also write the curves, and the loss of each epoch, into `out/tensorboard`.
 
     Raises:
-        InputError: if data or weights are missing, the checkpoint is of another recipe, or bfloat16
-            is asked for beside another precision.
+        InputError: if data or weights are missing, the checkpoint is of another recipe, bfloat16
+            is asked for beside another precision, or `tensorboard` on another backend than
+            TensorFlow or without `validation`.
     """
+    if tensorboard and validation is None:
+        raise InputError("`tensorboard` needs `validation`, whose curves it shows; got none")
+    events = EventFile(out / EVENTS) if tensorboard else None
     recipe = replace(recipe, data=str(data or recipe.data), epochs=epochs or recipe.epochs)
     identity = {**recipe.to_dict(), "seed": seed}
     checkpoint = Checkpoint(out, identity)
@@ -142,6 +162,8 @@ def train(
         )
     batches = training_batches(recipe, seed)
     out.mkdir(parents=True, exist_ok=True)
+    if not resume:
+        (out / CURVES).unlink(missing_ok=True)
     losses = ImageLosses(batches, checkpoint) if _is_by_loss(batches) else None
     metrics = [losses.metric] if losses else None
     network = prepared(
@@ -155,7 +177,9 @@ def train(
     parse_sizes(recipe.input_sizes, recipe.image_size, network.size_multiple)
     if resume and checkpoint.exists():
         checkpoint.restore(network)
-    callbacks = [losses] if losses else []
+    callbacks: list[keras.callbacks.Callback] = [losses] if losses else []
+    if validation is not None:
+        callbacks += _curves(recipe, validation, batches, checkpoint, events)
     if recipe.network_slimming and "channels" not in checkpoint.kept:
         pruning = _pruning(recipe, batches)
         if checkpoint.epoch < pruning.slimming.epochs(recipe.epochs)[-1]:
@@ -167,7 +191,7 @@ def train(
     # On what training saw: whole images have other statistics than augmented crops. Where heads
     # alone were trained, the trunk stays as it was, and their own averages had a trunk at rest.
     if recipe.recalibration_batches and recipe.phase == "network":
-        network.recalibrate(batches.full(recipe.recalibration_batches))
+        _recalibrate(network, batches.full(recipe.recalibration_batches))
     with layers_in("float32"):
         network = network.resized(recipe.image_size)
         if recipe.input_sizes:
@@ -187,20 +211,59 @@ def _fit(
     callbacks: list[keras.callbacks.Callback],
 ) -> None:
     """Train from the checkpoint to the end, or to where a callback stops."""
-    network.fit(
-        batches,
-        epochs=recipe.epochs,
-        initial_epoch=checkpoint.epoch,
-        shuffle=False,
-        verbose=0,
-        callbacks=[
-            *([BitWidthDecay(recipe.bit_widths)] if recipe.bit_widths else []),
-            StopAtNaN(batches, checkpoint),
-            _Record(checkpoint, batches, recipe.epochs),
-            *callbacks,
-            checkpoint,
-        ],
-    )
+    with quiet():
+        network.fit(
+            batches,
+            epochs=recipe.epochs,
+            initial_epoch=checkpoint.epoch,
+            shuffle=False,
+            verbose=0,
+            callbacks=[
+                *([BitWidthDecay(recipe.bit_widths)] if recipe.bit_widths else []),
+                StopAtNaN(batches, checkpoint),
+                _Record(checkpoint, batches, recipe.epochs),
+                *callbacks,
+                checkpoint,
+            ],
+        )
+
+
+def _recalibrate(network: AdaptiveNetwork, seen: list[Batch]) -> None:
+    """Estimate the statistics of all tiers, with a bar."""
+    configurations = {tier.configuration for tier in network.tiers}
+    total = len(seen) * len(configurations)
+    with tqdm(total=total, desc="statistics", unit="batch", delay=2, disable=None) as bar:
+
+        class Counted:
+            """The batches, each counted when it is done with."""
+
+            def __iter__(self) -> Iterator[Batch]:
+                for batch in seen:
+                    yield batch
+                    bar.update()
+
+        network.recalibrate(Counted())
+
+
+def _curves(
+    recipe: Recipe,
+    validation: Validation,
+    batches: Batches,
+    checkpoint: Checkpoint,
+    events: EventFile | None,
+) -> list[keras.callbacks.Callback]:
+    try:
+        dataset = open_dataset(recipe.data, "val", **recipe.data_options)
+    except InputError as error:
+        if not validation.is_optional:
+            raise
+        tqdm.write(f"tiers are not scored while training: {error}", file=sys.stderr)
+        return []
+    is_estimated = recipe.recalibration_batches and recipe.phase == "network"
+    seen = batches.full(STATISTICS) if is_estimated else []
+    return [
+        TierCurves(validation, dataset, seen, recipe.image_size, recipe.epochs, checkpoint, events)
+    ]
 
 
 def _pruning(recipe: Recipe, batches: Batches) -> ChannelPruning:

@@ -1,6 +1,7 @@
 """The verb `segment`."""
 
 import json
+import shlex
 import sys
 from collections import Counter
 from dataclasses import asdict
@@ -127,6 +128,10 @@ def segment(
             "images": rows,
         }
         click.echo(json.dumps(report, indent=2))
+    click.echo(
+        f"Wrote {2 * len(rows)} files into {out}. Next: tierseg demo {shlex.quote(str(bundle))}",
+        err=True,
+    )
 
 
 def _check_options(ways: dict[str, bool], of_adaptive: dict[str, Any]) -> None:

@@ -65,8 +65,12 @@ def test_export_writes_a_bundle(
     words = ["--data", data, "--out", out, "--tier", "light", "--images", 4, *LENIENT, "--json"]
     words += ["--kotlin", tmp_path / "Light.kt"]
     assert run(export, network_file, *words, "--evaluate-on", "test", "--threads", 1) == 0
-    told = output(capsys)
+    captured = capsys.readouterr()
+    told = json.loads(captured.out)
     metadata = Bundle.open(out).metadata
+    assert captured.err.splitlines()[-1] == (
+        f"Wrote {out}. Next: tierseg verify {out} --network {network_file} --data {data}"
+    )
     assert told["bundle"] == str(out)
     assert told["size_bytes"] == out.stat().st_size
     assert told["recipe"] == "ptq"
@@ -147,7 +151,9 @@ def test_verify_a_good_bundle(
 
 def test_verify_a_bundle_alone(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(verify, made.path) == 0
-    assert capsys.readouterr().out.rstrip().endswith("fulfils the contract")
+    told = capsys.readouterr()
+    assert told.out.rstrip().endswith("fulfils the contract")
+    assert told.err.splitlines()[-1] == f"Next: tierseg benchmark {made.path} --record"
 
 
 def test_verify_with_another_network_is_status_1(
@@ -156,7 +162,9 @@ def test_verify_with_another_network_is_status_1(
     small_network(seed=1).save(tmp_path / "other.keras")
     words = ["--network", tmp_path / "other.keras", "--data", data, "--images", 2, *LENIENT]
     assert run(verify, made.path, *words) == 1
-    assert "FAIL  agreement" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "FAIL  agreement" in told.out
+    assert "Next" not in told.err
 
 
 def test_verify_a_damaged_bundle_is_status_1(copy: Path) -> None:
@@ -176,7 +184,11 @@ def test_a_network_needs_images(made: Made, network_file: Path) -> None:
 
 def test_evaluate_a_bundle(copy: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(evaluate, copy, "--data", data, "--tier", "light", "--record", "--json") == 0
-    told = output(capsys)
+    captured = capsys.readouterr()
+    told = json.loads(captured.out)
+    assert captured.err.splitlines()[-1] == (
+        f"Wrote {copy} (its metadata). Next: tierseg benchmark {copy} --record"
+    )
     assert (told["subject"], told["split"], told["images"]) == (str(copy), "test", 3)
     (tier,) = told["tiers"]
     light, medium, _ = Bundle.open(copy).metadata["tiers"]
@@ -189,8 +201,13 @@ def test_evaluate_a_network(
     network_file: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(evaluate, network_file, "--data", data, "--split", "val") == 0
-    lines = capsys.readouterr().out.splitlines()
+    told = capsys.readouterr()
+    lines = told.out.splitlines()
     assert lines[0].endswith("on blocks val, 4 images, percent")
+    bundle = network_file.with_suffix(".tflite")
+    assert told.err.splitlines()[-1] == (
+        f"Next: tierseg export {network_file} --data {data} --out {bundle}"
+    )
     assert lines[1].split() == list(CONFIGURATIONS)
 
 
@@ -205,7 +222,12 @@ def test_a_network_has_no_metadata_to_record_in(network_file: Path, data: Path) 
 def test_benchmark_records_latencies(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--rounds", 2, "--tier", "light", "--tier", "heavy", "--runtime", "--record"]
     assert run(benchmark, copy, *words, "--json") == 0
-    told = output(capsys)
+    captured = capsys.readouterr()
+    told = json.loads(captured.out)
+    assert captured.err.splitlines()[-1] == (
+        f"Wrote {copy} (its metadata). Next: tierseg demo {copy}  "
+        f"(or masks as files: tierseg segment {copy} IMAGE --out masks)"
+    )
     assert [row["signature"] for row in told["rows"]] == ["light", "heavy"]
     assert told["runtime"][0]["cold_start_ms"] > 0
     light, medium, _ = Bundle.open(copy).metadata["tiers"]

@@ -74,7 +74,8 @@ def test_the_table_tells_the_figures(
 ) -> None:
     monkeypatch.setattr(module, "run_quickstart", lambda *_, **__: CONTENT)
     assert quickstart.main([], standalone_mode=False) == 0
-    head, row, *rest = capsys.readouterr().out.splitlines()
+    told = capsys.readouterr()
+    head, row, *rest = told.out.splitlines()
     (tier,) = CONTENT["tiers"]
     assert row.split() == [
         "light",
@@ -86,7 +87,7 @@ def test_the_table_tells_the_figures(
     assert head.endswith("int8 ms")
     assert rest[0].startswith("mIoU and Dice in percent on 7 images of street_scenes test")
     assert rest[1] == "260 s: train 200, export 60"
-    assert rest[-1] == "Try it: tierseg demo runs/a.tflite"
+    assert told.err.rstrip().endswith("runs/a.tflite. Next: tierseg demo runs/a.tflite")
 
 
 def test_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -143,8 +143,11 @@ def test_the_verb_prints_and_saves(
     assert main(["reproduce", "pta_camvid", *words]) == 0
     assert given == [Settings(tmp_path / "out", "quick", 5, None)]
     assert (tmp_path / "out" / "pta_camvid.png").is_file()
-    text = capsys.readouterr().out
-    assert text.rstrip() == found.text()
+    shown = capsys.readouterr()
+    assert shown.out.rstrip() == found.text()
+    last = shown.err.splitlines()[-1]
+    assert last.startswith(f"Wrote {tmp_path / 'out' / 'pta_camvid.json'}, ")
+    assert "Next: tierseg reproduce pta_camvid  (" in last
     assert (
         main(["reproduce", "pta_camvid", *words, "--results", str(tmp_path / "r"), "--json"]) == 0
     )

@@ -126,6 +126,11 @@ def test_what_was_measured_is_used_again(
     assert told["default_tier"] == "light_exit1"
     assert (tmp_path / "other.png").is_file()
     assert "[1/3] measure: 3 early exits of light by 3 policies on 8 images" in captured.err
+    plan = tmp_path / "other"
+    assert captured.err.splitlines()[-1] == (
+        f"Wrote {plan}.json, {plan}.png. Next: tierseg export {network_file} --data {data} "
+        f"--search {plan}.json --out {plan}.tflite"
+    )
     with pytest.raises(StopError):
         run(network_file, data, found, *out, "--report-on", "train")
 

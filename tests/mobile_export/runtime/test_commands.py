@@ -67,6 +67,9 @@ def test_json_says_which_tier_ran_and_what_it_found(
     result = _segment(tiny_bundle, picture, *chosen, "--out", tmp_path / "out", "--json")
     report = json.loads(result.stdout)
     assert report["tier"] == (tier or "heavy")
+    assert result.stderr.splitlines()[-1] == (
+        f"Wrote 2 files into {tmp_path / 'out'}. Next: tierseg demo {tiny_bundle}"
+    )
     (row,) = report["images"]
     assert row["tier"] == report["tier"]
     assert row["exit"] == {"heavy_exit1": 1, "heavy_exit2": 2}.get(row["tier"])
