@@ -1,8 +1,8 @@
 """Pictures that move: the files of a folder, or the frames of a video."""
 
 import io
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -83,12 +83,13 @@ class VideoFrames:
         self.name = name
         self._content = content
         self._frames = self._decoded()
-        self._first: np.ndarray | None = self.next()
+        self._first: np.ndarray | None = None
+        self._first = self.next()
 
     def next(self) -> np.ndarray:
         """The next frame, uint8 `(height, width, 3)`, RGB; after the last one, the first."""
-        if (first := getattr(self, "_first", None)) is not None:
-            self._first = None
+        if self._first is not None:
+            first, self._first = self._first, None
             return first
         for _ in range(2):
             frame = next(self._frames, None)
@@ -97,7 +98,7 @@ class VideoFrames:
             self._frames = self._decoded()
         raise TiersegError(f"{self.name} must be a video with frames; got one without any")
 
-    def _decoded(self) -> Any:
+    def _decoded(self) -> Iterator[np.ndarray]:
         import av
 
         try:
