@@ -16,8 +16,8 @@ _ROW = (
 
 _FACT = (
     '<div style="display:flex;justify-content:space-between;gap:1rem;padding:.45rem .1rem;'
-    'border-bottom:1px solid rgba(128,128,128,.25)">'
-    '<span style="opacity:.7">{name}</span><b>{value}</b></div>'
+    'border-bottom:1px solid rgba(128,128,128,.25);text-align:right">'
+    '<span style="opacity:.7;text-align:left">{name}</span><b>{value}</b></div>'
 )
 
 

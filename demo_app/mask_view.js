@@ -27,10 +27,12 @@ class MaskView {
   /** data: picture (URL), masks [{title, url, latency_ms}], labels {id: {name, color}}. */
   async show(data) {
     const turn = ++this.turn;
-    const urls = [data.picture, ...data.masks.map((mask) => mask.url)];
+    const urls = data.masks.map((mask) => mask.url);
+    // A switch of the tier leaves the picture as it is.
+    const kept = data.picture === this.url ? this.picture : decoded(data.picture);
     let images;
     try {
-      images = await Promise.all(urls.map(decoded));
+      images = await Promise.all([kept, ...urls.map(decoded)]);
     } catch {
       return; // the next one replaces it
     }
@@ -38,6 +40,7 @@ class MaskView {
     const [picture, ...masks] = images;
     this.labels = data.labels;
     this.picture = picture;
+    this.url = data.picture;
     this.masks = masks.map((image, place) => ({ ...data.masks[place], ...painted(image, data.labels) }));
     this.figure.querySelector(".split").hidden = masks.length < 2;
     Object.assign(this.canvas, { width: picture.width, height: picture.height });
