@@ -1,5 +1,6 @@
 # make quickstart   generated street scenes -> train -> export -> verify -> benchmark -> table
 # make test         every test
+# make test-long    whole ways from data to files and tables, and the kit on the other backend; minutes
 # make test-clients the app in a browser, the web page and the Kotlin library; needs Chromium, Node.js and a JDK
 # make test-arm     shipped bundles on emulated 64-bit Arm; needs QEMU (qemu-user-static) and apt-get
 # make docs         measured figures into the pages, model cards, and the reference in build/docs
@@ -25,7 +26,7 @@ CLIENTS := mobile_export/clients
 export KERAS_BACKEND ?= tensorflow
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: quickstart test test-clients test-arm docs demo lint lock clean
+.PHONY: quickstart test test-long test-clients test-arm docs demo lint lock clean
 
 quickstart: $(READY)
 	$(BIN)/tierseg quickstart --out $(OUT)
@@ -35,6 +36,10 @@ quickstart: $(READY)
 test: $(READY)
 	OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(BIN)/python -m pytest \
 		--numprocesses=$(WORKERS) --maxprocesses=4 --dist=loadfile --no-loadscope-reorder --durations=15 $(PYTEST_ARGS)
+
+test-long: $(READY)
+	OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(BIN)/python -m pytest -m long \
+		--numprocesses=$(WORKERS) --maxprocesses=4 --dist=loadfile --durations=5 $(PYTEST_ARGS)
 
 test-clients: $(READY) $(CLIENTS)/web/node_modules $(CLIENTS)/android/node_modules
 	$(BIN)/python -m pytest -m clients --durations=10 $(PYTEST_ARGS)

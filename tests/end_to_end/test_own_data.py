@@ -47,6 +47,7 @@ def following(result: Result) -> list[str]:
     return shlex.split(found.group(1))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_each_verb_names_the_next_one_and_the_masks_are_right(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -36,6 +36,7 @@ FILES = (
 )
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed"),
     pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="this is the other backend"),
 ]

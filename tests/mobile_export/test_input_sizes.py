@@ -253,4 +253,4 @@ def test_the_page_lists_every_size(made: ExportResult, monkeypatch: pytest.Monke
     for tier in segmenter.tiers:
         choice = Choice(segmenter.info(tier).configuration, tier)
         assert choice.run(segmenter, images()[0]).tier == tier
-    assert [row["tier"] for row in tier_table(segmenter)] == TIERS
+    assert [row["tier"] for row in tier_table(segmenter, segmenter.measured())] == TIERS

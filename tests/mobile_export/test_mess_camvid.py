@@ -11,7 +11,7 @@ from mobile_export.runtime import Bundle, Segmenter
 from tests.mobile_export.block_folder import TINY, one_by_one, write_blocks
 from tests.mobile_export.blocks import Blocks
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 FAMILY = experiment.Family("DeepLabV3", "camvid_deeplab", "camvid_deeplab_heads", {"width": 0.0625})
 

@@ -16,7 +16,8 @@ from tests.mobile_export.block_folder import TINY, write_blocks
 
 ROUNDS = 2
 
-pytestmark = pytest.mark.timeout(900)  # a busy machine took 3 minutes for what takes one
+# A busy machine took 3 minutes for what takes one.
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,10 @@ from mobile_export.clients.web_server import RUNTIME, WebServer
 from mobile_export.runtime import TiersegError
 
 MAIN = """
-import sys
+import signal, sys
 from pathlib import Path
 from mobile_export.clients import web_command, web_server
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background job ignores
 folder = Path(sys.argv.pop(1))
 web_command.WebServer = lambda *a, **k: web_server.WebServer(*a, client=folder, **k)
 web_command.web.main(sys.argv[1:], standalone_mode=False)
@@ -43,7 +44,10 @@ def test_it_serves_until_ctrl_c(client: Path, tiny_bundle: Path) -> None:
         with urllib.request.urlopen(f"http://localhost:{port}/bundle", timeout=10) as response:
             assert response.read() == tiny_bundle.read_bytes()
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
+        try:
+            assert process.wait(timeout=20) == 0
+        finally:
+            process.kill()
         assert process.stderr.read() == "Ended.\n"
 
 
