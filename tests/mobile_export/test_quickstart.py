@@ -15,6 +15,8 @@ from mobile_export.tables import milliseconds, percent
 from mobile_export.verifier import verify
 from tests.mobile_export.block_folder import tiny_recipe, write_blocks
 
+pytestmark = pytest.mark.long
+
 CONTENT: dict[str, Any] = {
     "bundle": "runs/a.tflite",
     "network": "runs/network.keras",

@@ -32,7 +32,7 @@ def test_a_step_moves_exactly_the_variables_of_its_tier(trained: Trained, tier: 
     trained.check(tier)
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+@pytest.mark.parametrize("backend", ["tensorflow", pytest.param("jax", marks=pytest.mark.long)])
 def test_compiled_steps_do_not_share_the_graph_of_the_first(backend: str) -> None:
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")

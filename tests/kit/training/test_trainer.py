@@ -98,6 +98,7 @@ def test_mixed_precision_computes_in_bfloat16_and_saves_float32(
     assert loss != exact
 
 
+@pytest.mark.long
 def test_resumed_after_a_kill_equals_uninterrupted(
     finished: tuple[trainer.TrainingResult, Path],
     tmp_path: Path,
