@@ -1,6 +1,5 @@
 """The live camera, where streamlit-webrtc is installed: pip install 'tierseg[camera]'."""
 
-import threading
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,6 @@ class _Painter:
         self.choice: Choice | None = None
         self.opacity = 0.55
         self.result: Result | None = None
-        self._lock = threading.Lock()
 
     def __call__(self, frame: Any) -> Any:
         import av
@@ -35,8 +33,7 @@ class _Painter:
             return frame
         result = self.choice.run(segmenter, image, native=False)
         painted = overlay(image, result.mask, segmenter.labels, self.opacity)
-        with self._lock:
-            self.result = result
+        self.result = result
         return av.VideoFrame.from_ndarray(painted, format="rgb24")
 
 

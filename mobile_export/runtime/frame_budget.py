@@ -50,8 +50,9 @@ class FrameBudget:
     Example:
         budget = FrameBudget({"light": 8, "heavy": 20}, {"light": 0.5, "heavy": 0.6}, target_ms=33)
         budget.tier  # "heavy"
-        budget.observe(61, now_s=0.1)
-        budget.observe(63, now_s=0.2)  # "light"
+        for frame in range(4):
+            budget.observe(61, now_s=frame / 15)
+        budget.tier  # "light"
     """
 
     def __init__(
