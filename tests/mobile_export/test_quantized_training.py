@@ -19,6 +19,8 @@ from mobile_export.runtime.errors import TiersegError
 from tests.kit.conftest import randomised
 from tests.kit.small import small_unet
 
+pytestmark = pytest.mark.long
+
 TIERS = ("light_exit1", "light", "heavy_exit1", "heavy")
 
 
