@@ -151,7 +151,7 @@ def test_the_lightest_tier_is_on_the_screen_within_150_ms(
                 )
             )
     record_property("median_ms", statistics.median(beyond))
-    assert min(beyond) <= SWITCH_MS, f"median of ten {statistics.median(beyond):.0f} ms"
+    assert statistics.median(beyond) <= SWITCH_MS, beyond
 
 
 def test_the_pointer_names_the_class_and_opacity_shows_the_picture(
