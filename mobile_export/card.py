@@ -86,6 +86,7 @@ def _file(path: Path, metadata: Mapping[str, Any], tiers: int) -> str:
             f"{tiers} tiers; int8 inside, uint8 at every input and output",
             f"- image: {image.get('height')}×{image.get('width')} pixels, "
             f"{image.get('order', 'RGB')}, 0–255",
+            f"- licence: {metadata.get('license', 'not stated')}",
             f"- sha256 of the file: `{hashlib.sha256(content).hexdigest()}`",
             f"- sha256 of the model in it, as its metadata has it: `{metadata['sha256']}`",
         ]

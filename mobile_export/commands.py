@@ -182,6 +182,7 @@ def evaluate(
 )
 @click.option("--name", help="Name of the model; that of the file if not given.")
 @click.option("--version", default="1", show_default=True, help="Version of the model.")
+@click.option("--license", metavar="SPDX", help="Licence of the model, which an app shows.")
 @_MIN_AGREEMENT
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; the cores if not given.")
 @_JSON
@@ -199,6 +200,7 @@ def export(
     kotlin: Path | None,
     name: str | None,
     version: str,
+    license: str | None,
     min_agreement: float,
     threads: int | None,
     as_json: bool,
@@ -240,6 +242,7 @@ def export(
             default_tier=default_tier,
             name=name,
             version=version,
+            license=license,
             evaluation=open_dataset(data, evaluate_on) if evaluate_on else None,
             min_agreement=min_agreement,
             threads=threads,

@@ -56,6 +56,7 @@ def export(
     pixel_threshold: float | None = None,
     name: str | None = None,
     version: str = "1",
+    license: str | None = None,
     evaluation: Dataset | None = None,
     min_agreement: float = 0.9,
     threads: int | None = None,
@@ -81,6 +82,7 @@ def export(
             what each exit's own policy says if None.
         name: of the model; the file's name without suffix if None.
         version: of the model.
+        license: of the model, as an app shows it, best an SPDX identifier; nothing is said if None.
         evaluation: data to measure mIoU and Dice of each signature on, for the metadata.
         min_agreement: share of pixels on which each signature must agree with its Keras tier.
         threads: CPU threads. Defaults to the cores.
@@ -123,6 +125,7 @@ def export(
         stages=stages,
         name=name or target.stem,
         release=version,
+        license=license,
         labels=labels,
         default_tier=default_tier,
         pixel_threshold=pixel_threshold,

@@ -30,6 +30,7 @@ def describe(
     stages: Sequence[tuple[Tier, int]] = (),
     name: str,
     release: str,
+    license: str | None = None,
     labels: Sequence[LabelClass] | None,
     default_tier: str | None,
     pixel_threshold: float | None,
@@ -44,6 +45,7 @@ def describe(
         stages: the exported stages: the tier at which each ends, and its number.
         name: of the model.
         release: version of the model.
+        license: of the model, best an SPDX identifier; None says nothing of it.
         labels: its classes in the order of their ids; those that the network remembers if None.
         default_tier: the tier to begin with; the network's own if None, or the last.
         pixel_threshold: class probability from which a pixel counted as sure; what each tier's own
@@ -65,6 +67,7 @@ def describe(
     return {
         "name": name,
         "version": release,
+        **({} if license is None else {"license": license}),
         "labels": _labels(network, labels),
         "image": {"height": height, "width": width, "order": "RGB", "range": [0, 255]},
         **(

@@ -93,7 +93,12 @@ def run_quickstart(
     images = spread(data["train"], _CALIBRATION_IMAGES)
     steps.begin("export", f"int8, {len(network.tiers)} tiers, {len(images)} calibration images")
     made = export(
-        network, bundle, images, labels=data["train"].classes, min_agreement=min_agreement
+        network,
+        bundle,
+        images,
+        labels=data["train"].classes,
+        license=data["train"].license,
+        min_agreement=min_agreement,
     )
     unseen = spread(data["val"], _VERIFIED_IMAGES)
     steps.begin("verify", f"against Keras on {len(unseen)} images that it has not seen")

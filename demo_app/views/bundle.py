@@ -56,7 +56,7 @@ def _of_file(work: Workspace, metadata: Mapping[str, Any], size: int) -> list[tu
     rows = [
         ("Name", str(metadata.get("name", "without metadata"))),
         ("Version", str(metadata.get("version", "–"))),
-        ("Licence", str(metadata.get("licence", metadata.get("license", "not stated")))),
+        ("Licence", str(metadata.get("license", "not stated"))),
         ("Size", f"{size / 1e6:.2f} MB"),
         ("Tiers", f"{len(segmenter.tiers)}, by default {segmenter.default_tier}"),
         ("Classes", str(len(segmenter.labels)) if segmenter.labels else "not named"),

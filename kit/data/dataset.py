@@ -26,9 +26,14 @@ class Dataset(ABC):
         classes: the classes in the order of their ids.
         void_id: id that means void in the stored label maps; `label()` always gives 255 for it.
 
+    Attributes:
+        license: of its images, an SPDX identifier; None where it is not known.
+
     Raises:
         InputError: `split` is none of the three.
     """
+
+    license: str | None = None
 
     def __init__(
         self, name: str, split: str, classes: tuple[LabelClass, ...], void_id: int = VOID

@@ -50,6 +50,8 @@ class LGGMRI(PairedFiles):
         of Neuro-Oncology 2017; TCGA-LGG. To be treated as CC BY-NC-SA 4.0.
     """
 
+    license = "CC-BY-NC-SA-4.0"
+
     def __init__(
         self,
         split: str,

@@ -40,6 +40,8 @@ class StreetScenes(Dataset):
         InputError: `split` is unknown, `count` is below 1 or `image_size` below 32.
     """
 
+    license = "Apache-2.0"
+
     def __init__(
         self,
         split: str,

@@ -254,7 +254,7 @@ def _make(
         export(of, path, images, labels=labels, min_agreement=least, **options)
         return path
 
-    path = bundle(network, family.exits)
+    path = bundle(network, family.exits, license=data["train"].license)
     heaviest = network.default_tier
     alone = bundle(network, f"{family.exits}_alone", tiers=[heaviest])
     control = bundle(network_of(recipes.control), recipes.control.name, tiers=[heaviest])

@@ -186,7 +186,14 @@ def _run(
     network = training.network
     images = spread(train_set, scale.calibration_images)
     steps.begin("export", f"int8, {len(network.tiers)} tiers, {len(images)} calibration images")
-    export(network, bundle, images, labels=train_set.classes, min_agreement=scale.min_agreement)
+    export(
+        network,
+        bundle,
+        images,
+        labels=train_set.classes,
+        license=train_set.license,
+        min_agreement=scale.min_agreement,
+    )
     steps.begin("evaluate", f"float and int8 on {len(test_set)} test images")
     int8 = evaluate_bundle(bundle, test_set)
     add_figures(bundle, int8.figures())

@@ -49,6 +49,11 @@ def test_what_was_not_measured_is_a_dash_and_no_guess(written: Any) -> None:
     assert _section(text, "Training").startswith("Not recorded.")
 
 
+def test_the_licence_is_the_one_of_the_file(written: Any) -> None:
+    assert "- licence: not stated" in _section(written(), "File")
+    assert "- licence: Apache-2.0" in _section(written(license="Apache-2.0"), "File")
+
+
 def test_runs_are_told_first_to_last(written: Any) -> None:
     first = {"recipe": "camvid", "seed": 3, "epochs": 60, "dataset": "camvid"}
     last = {"recipe": "heads", "seed": 4, "epochs": 5, "dataset": "camvid", "initial": first}

@@ -63,7 +63,7 @@ def test_export_writes_a_bundle(
 ) -> None:
     out = tmp_path / "out" / "light.tflite"
     words = ["--data", data, "--out", out, "--tier", "light", "--images", 4, *LENIENT, "--json"]
-    words += ["--kotlin", tmp_path / "Light.kt"]
+    words += ["--kotlin", tmp_path / "Light.kt", "--license", "CC0-1.0"]
     assert run(export, network_file, *words, "--evaluate-on", "test", "--threads", 1) == 0
     captured = capsys.readouterr()
     told = json.loads(captured.out)
@@ -76,6 +76,7 @@ def test_export_writes_a_bundle(
     assert told["recipe"] == "ptq"
     assert told["verification"]["passed"] is True
     assert metadata["calibration"]["count"] == 4
+    assert metadata["license"] == "CC0-1.0"
     assert [label["name"] for label in metadata["labels"]] == [label.name for label in CLASSES]
     assert metadata["tiers"][0]["measured_on"]["images"] == 3
     assert told["kotlin"] == str(tmp_path / "Light.kt")

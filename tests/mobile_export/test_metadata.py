@@ -50,6 +50,11 @@ def test_what_was_not_measured_is_absent(network: kit.AdaptiveUNet) -> None:
         assert not {"miou", "dice", "latency_ms"} & set(tier)
 
 
+def test_a_licence_is_told_where_it_was_given(network: kit.AdaptiveUNet) -> None:
+    assert "license" not in described(network)
+    assert described(network, license="CC0-1.0")["license"] == "CC0-1.0"
+
+
 def test_labels_may_come_from_the_network(network: kit.AdaptiveUNet) -> None:
     labels = [{"id": 0, "name": "all", "color": [1, 2, 3]}]
     kept = dict(network.training_record)

@@ -33,7 +33,7 @@ def test_what_the_bundle_says_of_itself_is_told_and_nothing_else(
         "training": {"recipe": "street_scenes", "seed": 7, "data": "own"},
         "calibration": {"count": 33},
         "versions": {"keras": "3.15.1"},
-        "licence": "CC BY 4.0",
+        "license": "CC BY 4.0",
     }
     path.write_bytes(packed(tiny_model_bytes, {**tiny_metadata(tiny_model_bytes), **said}))
     text = _text(page().switch_page(VIEW).run())
