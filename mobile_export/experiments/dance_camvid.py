@@ -125,6 +125,7 @@ def run(settings: Settings) -> Results:
         "shorter": "as neither, for half of the epochs",
         "long": f"for {scale.long} times as many epochs, and to neither of as many",
         "infobatch": "as data, images dropped by their last loss and not by their detail",
+        "int8": "files, sizes and latencies of the first seed",
         "by detail": f"each image at one of {[*map(list, scale.input_sizes)]} or the native size, "
         "as its mean Sobel gradient asks",
         "trained with": sorted({made["made_on"] for made in runs}),
