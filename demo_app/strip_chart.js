@@ -1,5 +1,7 @@
 // The last frames as a strip: a bar a frame, as high as its time, in the colour of its tier.
 
+const HIGHEST = 3; // times the target: what takes longer is cut off, or one slow frame would flatten the others
+
 export default function ({ parentElement, data }) {
   const canvas = parentElement.querySelector("canvas");
   const scale = window.devicePixelRatio || 1;
@@ -11,8 +13,9 @@ export default function ({ parentElement, data }) {
   context.scale(scale, scale);
   context.font = `12px ${style.fontFamily}`;
   const { frames, target_ms: target, capacity, colors } = data;
-  const top = 1.15 * Math.max(1.2 * target, ...frames.map((frame) => frame.ms));
-  const y = (ms) => height - (ms / top) * height;
+  const slowest = Math.max(...frames.map((frame) => frame.ms));
+  const top = 1.15 * Math.min(Math.max(slowest, 1.2 * target), HIGHEST * target);
+  const y = (ms) => height * Math.max(0, 1 - ms / top);
   const step = width / capacity;
   frames.forEach((frame, place) => {
     context.fillStyle = colors[frame.tier];
@@ -28,8 +31,11 @@ export default function ({ parentElement, data }) {
   context.moveTo(0, y(target));
   context.lineTo(width, y(target));
   context.stroke();
-  context.fillText(`${target.toFixed(1)} ms`, 4, y(target) - 5);
-  const tiers = [...new Set(frames.map((frame) => frame.tier))];
+  context.setLineDash([]);
+  Object.assign(context, { lineWidth: 4, lineJoin: "round", strokeStyle: style.backgroundColor });
+  for (const draw of ["strokeText", "fillText"]) context[draw](`${target.toFixed(1)} ms`, 4, y(target) - 5);
+  const ran = new Set(frames.map((frame) => frame.tier));
+  const tiers = Object.keys(colors).filter((tier) => ran.has(tier)); // lightest first
   parentElement.querySelector(".tiers").replaceChildren(
     ...tiers.map((tier) => {
       const item = document.createElement("span");

@@ -34,7 +34,7 @@ def strip_chart(
     Args:
         frames: up to `capacity`.
         target_ms: time of a frame that shall be held, milliseconds.
-        tiers: every tier, lightest first; a heavier one is painted darker.
+        tiers: every tier, lightest first; a heavier one is bluer.
         capacity: frames that fit the strip.
         key: of the element.
     """
@@ -52,5 +52,5 @@ def strip_chart(
 
 
 def _color(weight: float) -> str:
-    """From the yellow of a light tier (0) to the deep blue of a heavy one (1)."""
-    return f"hsl({50 + 190 * weight:.0f} {65 + 5 * weight:.0f}% {60 - 15 * weight:.0f}%)"
+    """From the yellow of a light tier (0) to the blue of a heavy one (1)."""
+    return f"hsl({50 + 190 * weight:.0f} {65 + 5 * weight:.0f}% {60 - 5 * weight:.0f}%)"

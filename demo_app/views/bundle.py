@@ -18,9 +18,7 @@ def bundle(work: Workspace) -> None:
     with left:
         st.subheader(work.bundle.name, anchor=False)
         st.markdown(facts(_of_file(work, metadata, len(content))), unsafe_allow_html=True)
-    with right:
-        st.subheader("How it was made", anchor=False)
-        st.markdown(facts(_making(metadata)), unsafe_allow_html=True)
+        st.space("small")
         st.download_button(
             f"Download, {len(content) / 1e6:.2f} MB",
             content,
@@ -29,6 +27,9 @@ def bundle(work: Workspace) -> None:
             icon=":material/download:",
             on_click="ignore",
         )
+    with right:
+        st.subheader("How it was made", anchor=False)
+        st.markdown(facts(_making(metadata)), unsafe_allow_html=True)
     st.subheader(f"{len(segmenter.signatures)} signatures", anchor=False)
     st.dataframe(
         [
@@ -71,7 +72,7 @@ def _making(metadata: Mapping[str, Any]) -> list[tuple[str, str]]:
     training, calibration = metadata.get("training") or {}, metadata.get("calibration") or {}
     rows = [
         ("Recipe", training.get("recipe")),
-        ("Data set", training.get("data")),
+        ("Data set", training.get("dataset")),
         ("Seed", training.get("seed")),
         ("Calibrated on", f"{calibration['count']} images" if "count" in calibration else None),
         *((name, version) for name, version in (metadata.get("versions") or {}).items()),

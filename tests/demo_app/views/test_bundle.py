@@ -30,7 +30,7 @@ def test_what_the_bundle_says_of_itself_is_told_and_nothing_else(
 ) -> None:
     path = assets / "models" / "tiny.tflite"
     said = {
-        "training": {"recipe": "street_scenes", "seed": 7, "data": "own"},
+        "training": {"recipe": "street_scenes", "seed": 7, "dataset": "own"},
         "calibration": {"count": 33},
         "versions": {"keras": "3.15.1"},
         "license": "CC BY 4.0",
