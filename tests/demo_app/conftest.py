@@ -3,7 +3,7 @@
 import base64
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,14 @@ PAGE = Path(demo_app.__file__).with_name("app.py")
 def street() -> np.ndarray:
     """The first sample picture, uint8 `(96, 128, 3)`: edges off the grid, so that tiers differ."""
     return np.roll(scene(96, 128), (6, 10), (0, 1))
+
+
+@pytest.fixture(autouse=True)
+def _main_stays() -> Iterator[None]:
+    """AppTest leaves the page as `__main__`, which processes that later tests begin would run."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture

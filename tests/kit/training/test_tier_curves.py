@@ -18,7 +18,7 @@ from kit.training.preparation import training_batches
 from kit.training.tier_curves import FIELDS, TierCurves, Validation
 from tests.kit.own_folders import rectangles, write_own
 from tests.kit.small import CLASSES, IMAGE_SIZE, small_unet
-from tests.kit.training.test_trainer import RECIPE, SOONEST
+from tests.kit.training.tiny import RECIPE, SOONEST
 
 LOOK = Validation(every=2, images=3)
 
