@@ -24,7 +24,7 @@ _FILE = click.Path(path_type=Path)
 )
 def card(bundle: Path, out: Path | None, evaluation: Path | None) -> None:
     """Write the model card of BUNDLE, from its metadata, as Markdown."""
-    text = write_card(bundle, None if evaluation is None else _classes(bundle, evaluation))
+    text = write_card(bundle, None if evaluation is None else classes_of(bundle, evaluation))
     if out is None:
         click.echo(text, nl=False)
         return
@@ -33,8 +33,16 @@ def card(bundle: Path, out: Path | None, evaluation: Path | None) -> None:
     click.echo(str(out))
 
 
-def _classes(bundle: Path, evaluation: Path) -> dict[str, Any]:
-    """The classes of the default tier in an evaluation."""
+def classes_of(bundle: Path, evaluation: Path) -> dict[str, Any]:
+    """The classes of the default tier in an evaluation, as `card` takes them.
+
+    Args:
+        bundle: whose default tier it is.
+        evaluation: what `tierseg evaluate BUNDLE --json` said.
+
+    Raises:
+        TiersegError: it is something else, or lacks that tier.
+    """
     default = (Bundle.open(bundle).metadata or {}).get("default_tier")
     try:
         tiers = json.loads(evaluation.read_text(encoding="utf-8"))["tiers"]
