@@ -1,6 +1,7 @@
 """A model card: what a bundle is, from its own metadata, as Markdown."""
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -56,6 +57,28 @@ def card(
     name = Path(path).name
     said = f"Written by `tierseg card {name}` from what the file says of itself."
     return f"# {bundle.metadata.get('name', Path(path).stem)}\n\n{said}\n\n{body}\n"
+
+
+def classes_of(bundle: Path, evaluation: Path) -> dict[str, Any]:
+    """The classes of the default tier in an evaluation, as `card` takes them.
+
+    Args:
+        bundle: whose default tier it is.
+        evaluation: what `tierseg evaluate BUNDLE --json` said.
+
+    Raises:
+        TiersegError: it is something else, or lacks that tier.
+    """
+    default = (Bundle.open(bundle).metadata or {}).get("default_tier")
+    try:
+        tiers = json.loads(evaluation.read_text(encoding="utf-8"))["tiers"]
+        (classes,) = (tier["classes"] for tier in tiers if tier["tier"] == default)
+        return dict(classes)
+    except (ValueError, KeyError, TypeError) as error:
+        raise TiersegError(
+            f"{evaluation} must be what `tierseg evaluate BUNDLE --json` prints, with the tier "
+            f"{default}; got something else"
+        ) from error
 
 
 def _sections(

@@ -1,6 +1,5 @@
 """From frozen tiers to one `.tflite`, in 8-bit integers or, to compare with, in float32."""
 
-import logging
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,7 @@ import tensorflow as tf
 from tensorflow.lite.python.convert import mlir_quantize
 from tqdm import tqdm
 
+from kit.quiet import quiet
 from mobile_export.bias_correction import corrected
 from mobile_export.calibration import record, with_ranges
 from mobile_export.packing import pack
@@ -165,10 +165,7 @@ def _saved_model(
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keeps what TensorFlow says off standard error, and quotes its end if it fails."""
-    logger = tf.get_logger()
-    level = logger.level
-    with diverted(), warnings.catch_warnings():
-        logger.setLevel(logging.ERROR)
+    with diverted(), warnings.catch_warnings(), quiet():
         warnings.simplefilter("ignore")
         try:
             yield
@@ -176,5 +173,3 @@ def _quiet() -> Iterator[None]:
             lines = [line for line in str(error).splitlines() if "error:" in line]
             reason = lines[0].strip() if lines else str(error)
             raise ConversionError(f"the converter refused the network: {reason}") from error
-        finally:
-            logger.setLevel(level)

@@ -1,12 +1,12 @@
 """Runs Keras models on images, without what TensorFlow says of it."""
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
+from kit.quiet import quiet
 from mobile_export.runtime.image_io import resized
 
 
@@ -33,11 +33,6 @@ def predict_any(model: keras.Model, images: Sequence[np.ndarray]) -> Any:
     """
     _, height, width, _ = model.inputs[0].shape
     batch = np.stack([resized(image, (height, width)) for image in images]).astype(np.float32)
-    logger = logging.getLogger("tensorflow")
-    level = logger.level
-    logger.setLevel(logging.ERROR)  # it takes a graph for each tier for a mistake
-    try:
+    with quiet():
         outputs = model.predict_on_batch(batch)
-    finally:
-        logger.setLevel(level)
     return keras.tree.map_structure(np.asarray, outputs)

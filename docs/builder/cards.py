@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from docs.builder.figures import ROOT
-from mobile_export.card import card
-from mobile_export.card_command import classes_of
+from mobile_export.card import card, classes_of
 
 MODELS = ROOT / "assets" / "models"
 EVALUATIONS = ROOT / "assets" / "results" / "evaluations"

@@ -45,7 +45,3 @@ class EventFile:
         with self._writer.as_default():
             self._summary.write(name, float(value), step=step, metadata=self._metadata)
         self._writer.flush()
-
-    def flush(self) -> None:
-        """Write what is still in memory."""
-        self._writer.flush()

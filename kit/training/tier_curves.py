@@ -24,10 +24,10 @@ from kit.files import write_text
 from kit.losses import SegmentationCrossEntropy
 from kit.metrics import ConfusionMatrix
 from kit.networks.adaptive_network import AdaptiveNetwork
+from kit.quiet import quiet
 from kit.tiers import Tier
 from kit.training.checkpoint import Checkpoint
 from kit.training.event_file import EventFile
-from kit.training.quiet import quiet
 
 CURVES = "curves.csv"
 FIELDS = ("epoch", "tier", "loss", "miou", "images")
@@ -132,8 +132,6 @@ class TierCurves(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._copied = self._copies = None
-        if self._events is not None:
-            self._events.flush()
 
     def _rows(self, epoch: int) -> Iterator[dict[str, Any]]:
         """A row for each tier."""

@@ -22,13 +22,13 @@ from kit.layers.tail_config import TailConfig
 from kit.networks.adaptive_network import AdaptiveNetwork
 from kit.networks.input_sizes import parse_sizes
 from kit.quantization import BitWidthDecay
+from kit.quiet import quiet
 from kit.slimming import ChannelPruning, NetworkSlimming
 from kit.tiers import Tier
 from kit.training.checkpoint import Checkpoint
 from kit.training.event_file import EventFile
 from kit.training.image_losses import ImageLosses
 from kit.training.preparation import continued, layers_in, prepared, training_batches
-from kit.training.quiet import quiet
 from kit.training.recipe import Recipe
 from kit.training.stop_at_nan import StopAtNaN
 from kit.training.tier_curves import CURVES, STATISTICS, TierCurves, Validation

@@ -140,7 +140,8 @@ def run(settings: Settings) -> Results:
         targets=_targets(rows),
         about=about,
         draw=lambda axes: _draw(axes, rows),
-        details={"runs": runs},
+        # Their histories are long, and told by `cost`.
+        details={"runs": [{k: v for k, v in run.items() if k != "history"} for run in runs]},
     )
 
 

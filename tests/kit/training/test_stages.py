@@ -14,7 +14,7 @@ from kit.networks.exit import Exit
 from kit.search import ExitPolicy
 from kit.training import ExitHeads, preparation, trainer
 from tests.kit.small import small_unet
-from tests.kit.training.tiny import RECIPE, train_split
+from tests.kit.training.tiny import RECIPE, killed, train_split
 
 EXITS = ({"after": 13, "head": "fcn-r2"}, {"after": 17, "policy": {"pixel_threshold": 0.4}})
 STAGE_1 = replace(
@@ -165,18 +165,7 @@ def test_a_resumed_second_stage_equals_an_uninterrupted_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     recipe = replace(STAGE_2, initial=str(first_stage.path))
-    original = trainer._Record.on_train_batch_end
-
-    def kill(self: trainer._Record, batch: int, logs: dict | None = None) -> None:
-        # In the middle of the second epoch.
-        if self._checkpoint.epoch == 1:
-            raise KeyboardInterrupt
-        original(self, batch, logs)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(trainer._Record, "on_train_batch_end", kill)
-        with pytest.raises(KeyboardInterrupt):
-            trainer.train(recipe, tmp_path)
+    killed(recipe, tmp_path, monkeypatch, in_epoch=2)
     with pytest.raises(InputError, match="differs in head_loss"):
         trainer.train(replace(recipe, head_loss={}), tmp_path, resume=True)
     resumed = trainer.train(recipe, tmp_path, resume=True)

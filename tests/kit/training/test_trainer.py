@@ -13,7 +13,7 @@ import pytest
 from kit.errors import InputError
 from kit.networks import CSCUNet, ELUNet
 from kit.training import Checkpoint, preparation, trainer
-from tests.kit.training.tiny import RECIPE, SOONEST, train_split
+from tests.kit.training.tiny import RECIPE, SOONEST, killed, train_split
 
 
 @pytest.fixture(scope="module")
@@ -77,18 +77,7 @@ def test_resumed_after_a_kill_equals_uninterrupted(
 ) -> None:
     result, _ = finished
     out = tmp_path / "killed"
-    original = trainer._Record.on_train_batch_end
-
-    def kill(self: trainer._Record, batch: int, logs: dict | None = None) -> None:
-        # In the middle of the third epoch.
-        if self._checkpoint.epoch == 2:
-            raise KeyboardInterrupt
-        original(self, batch, logs)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(trainer._Record, "on_train_batch_end", kill)
-        with pytest.raises(KeyboardInterrupt):
-            trainer.train(RECIPE, out)
+    killed(RECIPE, out, monkeypatch, in_epoch=3)
     assert not (out / "network.keras").exists()
     with pytest.raises(InputError, match="unfinished run"):
         trainer.train(RECIPE, out)

@@ -1,9 +1,12 @@
 """Recipes of seconds, which tests of training change as they need."""
 
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from kit.data import Dataset, open_dataset
-from kit.training import Recipe
+from kit.training import Recipe, trainer
 
 RECIPE = Recipe(
     name="tiny",
@@ -33,3 +36,18 @@ SOONEST = replace(
 def train_split(recipe: Recipe) -> Dataset:
     """What a recipe trains on."""
     return open_dataset(recipe.data, "train", **recipe.data_options)
+
+
+def killed(recipe: Recipe, out: Path, monkeypatch: pytest.MonkeyPatch, *, in_epoch: int) -> None:
+    """A run that ends in the middle of an epoch, which counts from 1."""
+    original = trainer._Record.on_train_batch_end
+
+    def kill(self: trainer._Record, batch: int, logs: dict | None = None) -> None:
+        if self._checkpoint.epoch == in_epoch - 1:
+            raise KeyboardInterrupt
+        original(self, batch, logs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer._Record, "on_train_batch_end", kill)
+        with pytest.raises(KeyboardInterrupt):
+            trainer.train(recipe, out)

@@ -1,4 +1,4 @@
-"""What TensorFlow says of tiers, left out."""
+"""What TensorFlow says on the way, left out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Within the block, TensorFlow does not take a graph for each tier for a mistake."""
+    """Within the block TensorFlow logs errors alone; it takes a graph a tier for a mistake."""
     logger = logging.getLogger("tensorflow")
     level = logger.level
     logger.setLevel(logging.ERROR)
